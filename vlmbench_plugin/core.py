@@ -1,0 +1,323 @@
+"""The nouns of the benchmark as frozen values. Start reading here.
+
+A *case* (one image with its truth) becomes a *request* (what a runner may see), the runner returns
+a *generation* (raw text), reading it gives *parsed*, scoring gives a *score*, and all of it ends as
+one *record*: one line of ``results.jsonl`` (``record.py``). What the user asked for is
+``settings.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    import random
+
+    from PIL.Image import Image
+
+    from vlmbench_plugin.nodes import Node
+
+Json: TypeAlias = Any
+"""A value that ``json.dumps`` takes: dict, list, str, int, float, bool, None."""
+
+Answer: TypeAlias = Mapping[str, Json]
+Truth: TypeAlias = Mapping[str, Json]
+Vocabulary: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Vocabulary key (as named by a label or choice node) -> the names that a source declares."""
+
+Mode = Literal["json_mode", "constrained"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+Frame = Literal["norm_0_1000", "pixel_resized", "norm_0_1", "pixel"]
+FRAMES: tuple[Frame, ...] = get_args(Frame)
+
+Status = Literal["passed", "missed", "error"]
+ParseStatus = Literal["clean", "fenced", "prose", "none"]
+FinishReason = Literal["stop", "length", "loop"]
+Constraint = Literal["none", "grammar", "json_schema"]
+VocabularyRule = Literal["closed", "open"]
+Difficulty = Literal["easy", "medium", "hard"]
+DIFFICULTIES: tuple[Difficulty, ...] = get_args(Difficulty)
+
+Failure = Literal[
+    "empty",
+    "looping",
+    "truncated",
+    "not_json",
+    "bare_array",
+    "native_schema",
+    "missing_field",
+    "extra_field",
+    "wrong_type",
+    "out_of_range",
+    "wrong_frame",
+    "wrong_answer",
+]
+FAILURES: tuple[Failure, ...] = get_args(Failure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a seeded generator returns: exact geometry, and how to draw it if someone looks.
+
+    Attributes:
+        size: Width and height in pixels.
+        truth: The truth in pixels of this image (see ``Case.truth``).
+        draw: Renders the RGB image; the same bytes on every call.
+        question: What the prompt asks about this very image, or None.
+    """
+
+    size: tuple[int, int]
+    truth: Truth
+    draw: Callable[[], Image]
+    question: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One image with its ground truth.
+
+    Attributes:
+        category: The task's name.
+        image_id: Unique within (source, category).
+        source: Where the image comes from: "synthetic", "photo", a hub id.
+        index: Position in the source's case list.
+        size: Width and height in pixels of the image as shown (EXIF rotation applied).
+        truth: The task's fields, and extras; coordinates in pixels, boxes x1 y1 x2 y2.
+        image: Draws or decodes the RGB image. Never called by a runner that needs no pixels.
+        question: The per-image part of the prompt, or None.
+        vocabulary: The names that the source declares, by vocabulary key.
+        difficulty: Of a drawn scene; None for a photograph.
+    """
+
+    category: str
+    image_id: str
+    source: str
+    index: int
+    size: tuple[int, int]
+    truth: Truth
+    image: Callable[[], Image]
+    question: str | None = None
+    vocabulary: Vocabulary = field(default_factory=dict)
+    difficulty: Difficulty | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """All that a runner gets to see: never the task, never the truth.
+
+    Attributes:
+        id: Unique within the run: model, category, mode, and case.
+        image: The RGB image, already capped at the run's pixel limit.
+        messages: Chat messages; an image part is ``{"type": "image"}``, a text part
+            ``{"type": "text", "text": ...}``.
+        mode: ``json_mode`` generates freely; ``constrained`` must obey ``grammar``.
+        grammar: The GBNF grammar of a legal answer.
+        json_schema: The JSON Schema of a legal answer.
+        budget: The most tokens that may be generated, the stop token included.
+    """
+
+    id: str
+    image: Callable[[], Image]
+    messages: tuple[Mapping[str, Json], ...]
+    mode: Mode
+    grammar: str
+    json_schema: Mapping[str, Json]
+    budget: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """What a runner gives back for one request.
+
+    Attributes:
+        text: The raw text, stop token removed, nothing else stripped.
+        finish_reason: ``stop`` (the model ended), ``length`` (the budget ended it), or ``loop``
+            (the runner stopped a repeating answer).
+        constraint: What really held the answer, which may be less than was asked.
+        prompt_tokens: Tokens of the prompt, image tokens included; None where unknown.
+        output_tokens: Tokens generated, the stop token and thinking included; None where unknown.
+        thinking_tokens: Those of them spent before the answer.
+        busy_s: This item's share of the model's seconds; adds up to wall time over all items.
+        latency_s: Seconds that this one item waited.
+        batch_size: Items generated together.
+        value_logprob: Mean and minimum log probability over the tokens of leaf values, before any
+            mask; None where the runner cannot tell.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    constraint: Constraint
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    thinking_tokens: int | None = None
+    busy_s: float | None = None
+    latency_s: float | None = None
+    batch_size: int | None = None
+    value_logprob: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """The outcome of reading raw text.
+
+    Attributes:
+        status: How the JSON value was reached; ``none`` where there is none.
+        value: The JSON value that was found, None where there is none (status tells them apart).
+        failure: Why there is no value, or None.
+    """
+
+    status: ParseStatus
+    value: Json
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One item's score.
+
+    Attributes:
+        primary: In [0, 1].
+        secondary: Named further numbers; None where this item has no such truth.
+        label_rule: The label-matching rule that made the labels equal, where one was needed.
+    """
+
+    primary: float
+    secondary: Mapping[str, float | None] = field(default_factory=dict)
+    label_rule: str | None = None
+
+
+Scorer: TypeAlias = "Callable[[Answer, Truth, Vocabulary], Score]"
+"""(answer in pixels, truth, vocabulary) -> score. Pure: a score is recomputed from a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A source of seeded drawn scenes.
+
+    Attributes:
+        scene: (random generator, difficulty) -> scene. All randomness comes from the generator.
+        vocabulary: The names that scenes draw from.
+    """
+
+    scene: Callable[[random.Random, Difficulty], Scene]
+    vocabulary: Vocabulary = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packaged:
+    """The offline smoke set: photographs of the package first, then a few drawn scenes.
+
+    Attributes:
+        drawn: The scenes that follow the photographs.
+        vocabulary: The names that the photographs add to those of the drawn scenes.
+        photos: Whether ``assets/smoke/<category>.jsonl`` exists.
+    """
+
+    drawn: Drawn
+    vocabulary: Vocabulary = field(default_factory=dict)
+    photos: bool = False
+
+
+Source: TypeAlias = Drawn | Packaged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisionTask:
+    """One image-to-JSON job. Nothing outside its module names its fields.
+
+    Attributes:
+        category: Its name, also the pytest marker.
+        title: One line for tables and documents.
+        fields: Field name -> node; the order is the order of the answer's keys.
+        prompt: Template with ``{schema}`` and, where they apply, ``{coordinates}``, ``{question}``
+            and ``{vocabulary}``.
+        score: The scorer.
+        ground_truth: Data set name -> source.
+        answer: Truth -> the right answer with pixel coordinates (for the stub, the oracle tests and
+            the overlays). None where the truth holds the fields as they are.
+        answer_tokens: Upper bound on the tokens of the longest truth of any source; the free-text
+            budget is twice this. A test holds it against the sources.
+        right_at: Scores at least this high pass.
+        version: Raised whenever prompt, fields or truth change.
+        scorer_version: Raised whenever the same answer would score differently.
+        overlap: Whether the score is a continuous overlap, which rounding to a frame lowers.
+    """
+
+    category: str
+    title: str
+    fields: Mapping[str, Node]
+    prompt: str
+    score: Scorer
+    ground_truth: Mapping[str, Source]
+    answer_tokens: int
+    answer: Callable[[Truth], Answer] | None = None
+    right_at: float = 0.5
+    version: int = 1
+    scorer_version: int = 1
+    overlap: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One model.
+
+    Attributes:
+        name: The name used in options, ids and tables.
+        hub_id: Hub id or local folder.
+        total_params: Parameters in billions, None where unknown.
+        active_params: Parameters used per token in billions; equal to the total for dense models.
+        weight_bytes: Size of the weights, None where unknown.
+        frame: The coordinate frame in which this model states positions.
+        revision: Hub revision, None for the default branch.
+        thinking: Whether the chat template takes ``enable_thinking``.
+        served_name: The name under which a server offers it, None for ``hub_id``.
+        sampling: The model card's sampling for thinking mode, stored in records when used.
+        toy: Whether tables must call it a toy.
+    """
+
+    name: str
+    hub_id: str
+    frame: Frame
+    total_params: float | None = None
+    active_params: float | None = None
+    weight_bytes: int | None = None
+    revision: str | None = None
+    thinking: bool = False
+    served_name: str | None = None
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    toy: bool = False
+
+
+class Runner(Protocol):
+    """Turns requests into raw text. One file per runner, found by its name.
+
+    A runner module ends in ``RUNNER``, a callable ``(spec, settings, oracle) -> Runner``, where
+    ``oracle`` maps a request id to the right answer and is None for every runner but the stub.
+    """
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        """Yields one generation per request, in order; may read ahead.
+
+        Raises:
+            RunnerError: If an item fails; the item becomes an error and the run goes on.
+        """
+        ...
+
+    def describe(self) -> Mapping[str, Json]:
+        """What a manifest and a fingerprint need: dtype, device, library versions, revision."""
+        ...
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        ...
+
+
+class CaseSource(Protocol):
+    """A lazily built sequence of cases: its length is known without drawing or reading."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Case: ...

@@ -1,0 +1,108 @@
+"""One scored item: one line of ``results.jsonl``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlmbench_plugin.core import (
+    Answer,
+    Constraint,
+    Difficulty,
+    Failure,
+    FinishReason,
+    Frame,
+    Json,
+    Mode,
+    ParseStatus,
+    Status,
+    Truth,
+)
+from vlmbench_plugin.errors import StoreError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of ``results.jsonl``; ``docs/results-format.md`` defines each field.
+
+    In an error record every measured field is None.
+    """
+
+    model: str
+    reasoning: str
+    category: str
+    mode: Mode
+    image_id: str
+    primary_score: float | None
+    schema_valid: bool | None
+    json_robust: bool | None
+    raw_text: str | None
+    tokens_per_sec: float | None
+    format_version: int
+    status: Status
+    error: str | None
+    key: str
+    runner: str
+    constraint: Constraint | None
+    dataset: str
+    source: str
+    case_index: int
+    difficulty: Difficulty | None
+    question: str | None
+    vocabulary: Mapping[str, Json]
+    frame: Frame
+    image_size: Sequence[int]
+    sent_size: Sequence[int]
+    truth: Truth
+    right_at: float
+    passed: bool | None
+    failure: Failure | None
+    parse_status: ParseStatus | None
+    repairable: bool | None
+    secondary: Mapping[str, float | None] | None
+    label_rule: str | None
+    prediction: Answer | None
+    finish_reason: FinishReason | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    thinking_tokens: int | None
+    value_logprob: Mapping[str, float] | None
+    looped: bool | None
+    at_bound: bool | None
+    clamped: int | None
+    busy_s: float | None
+    latency_s: float | None
+    batch_size: int | None
+    scorer_version: int
+
+    def to_json(self) -> str:
+        """Returns one line without a newline; raises ValueError for NaN or Infinity."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """Reads one line of ``results.jsonl``.
+
+        Raises:
+            StoreError: If the line is not a record of this format version.
+        """
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise StoreError(f"expected one JSON record, got {line[:80]!r}: {error}") from error
+        version = values.get("format_version") if isinstance(values, dict) else None
+        if version != FORMAT_VERSION:
+            raise StoreError(
+                f"expected a record of format_version {FORMAT_VERSION}, got {version!r}",
+                hint="use the release of qwen-vlmbench that wrote this folder, or --fresh",
+            )
+        names = {f.name for f in dataclasses.fields(cls)}
+        if values.keys() != names:
+            odd = sorted(values.keys() ^ names)
+            raise StoreError(f"expected the fields of format_version {version}; differing: {odd}")
+        return cls(**values)
