@@ -1,0 +1,1 @@
+"""Seeded drawing: a scene is exact geometry plus a pure closure that renders it."""
