@@ -1,0 +1,1 @@
+"""Per-item measures: pure functions on plain values, each held against an independent reference."""
