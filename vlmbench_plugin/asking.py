@@ -1,0 +1,146 @@
+"""Case to request: the prompt, the artifacts, the budget, and the fingerprint of all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from PIL import Image
+
+from vlmbench_plugin import coords
+from vlmbench_plugin.core import (
+    Answer,
+    Case,
+    Frame,
+    Json,
+    Mode,
+    ModelSpec,
+    Request,
+    Truth,
+    VisionTask,
+)
+from vlmbench_plugin.fields import Artifacts, artifacts
+from vlmbench_plugin.settings import Settings
+
+MIN_BUDGET, MAX_BUDGET = 256, 8192
+REASONING = "off"
+
+_PLACEHOLDER = re.compile(r"\{(schema|coordinates|question|vocabulary)\}")
+
+
+def request_id(model: str, category: str, mode: Mode, index: int) -> str:
+    """Returns the id of one item, as it reads in pytest: ``qwen3vl-4b-ocr_text-json_mode-0007``."""
+    return f"{model}-{category}-{mode}-{index:04d}"
+
+
+def build_request(
+    task: VisionTask, case: Case, spec: ModelSpec, mode: Mode, settings: Settings
+) -> Request:
+    """Renders what the runner may see; both modes get the same messages.
+
+    Raises:
+        FieldError: If the case's vocabulary does not fit the task's fields.
+    """
+    built = task_artifacts(task, case, spec, settings)
+    sent = coords.capped_size(case.size, settings.max_pixels)
+
+    def image() -> Image.Image:
+        drawn = case.image()
+        return drawn if drawn.size == sent else drawn.resize(sent, Image.Resampling.LANCZOS)
+
+    text = _render_prompt(task, case, built, spec.frame, sent, settings)
+    content = [{"type": "image"}, {"type": "text", "text": text}]
+    return Request(
+        id=request_id(spec.name, task.category, mode, case.index),
+        image=image,
+        messages=({"role": "user", "content": content},),
+        mode=mode,
+        grammar=built.gbnf,
+        json_schema=built.json_schema,
+        budget=_budget(task, built, mode, settings),
+    )
+
+
+def right_answer(task: VisionTask, case: Case, spec: ModelSpec, settings: Settings) -> Answer:
+    """Returns the right answer as the model would have to state it, in the model's frame."""
+    sent = coords.capped_size(case.size, settings.max_pixels)
+    answer = pixel_answer(task, case.truth)
+
+    def move(x: float, y: float) -> tuple[float, float]:
+        return coords.from_pixel(x, y, spec.frame, case.size, sent)
+
+    moved: Answer = task_artifacts(task, case, spec, settings).root.map_points(answer, move)
+    return moved
+
+
+def pixel_answer(task: VisionTask, truth: Truth) -> Answer:
+    """Returns the right answer with pixel coordinates."""
+    if task.answer is not None:
+        return task.answer(truth)
+    return {key: truth[key] for key in task.fields if truth.get(key) is not None}
+
+
+def fingerprint(
+    task: VisionTask, case: Case, spec: ModelSpec, request: Request, settings: Settings
+) -> str:
+    """Returns the hash of all that decides the raw text of one item.
+
+    The scorer is not part of it: a stored text is scored again, not generated again.
+    """
+    facts: dict[str, Json] = {
+        "task": [task.category, task.version],
+        "messages": request.messages,
+        "schema": request.json_schema,
+        "grammar": request.grammar if request.mode == "constrained" else None,
+        "mode": request.mode,
+        "budget": request.budget,
+        "frame": spec.frame,
+        "model": [spec.name, spec.hub_id, spec.revision, spec.served_name],
+        "image": [settings.dataset, case.source, case.image_id, case.size, settings.max_pixels],
+        "vocabulary": settings.vocabulary,
+        "runner": [settings.runner, sorted(settings.runner_args.items()), settings.dtype],
+        "reasoning": REASONING,
+        "seed": settings.seed,
+    }
+    text = json.dumps(facts, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def task_artifacts(task: VisionTask, case: Case, spec: ModelSpec, settings: Settings) -> Artifacts:
+    """Returns the artifacts of a task for one case's vocabulary and one model's frame."""
+    return artifacts(task.fields, case.vocabulary, spec.frame, settings.vocabulary)
+
+
+def _render_prompt(
+    task: VisionTask,
+    case: Case,
+    built: Artifacts,
+    frame: Frame,
+    sent: tuple[int, int],
+    settings: Settings,
+) -> str:
+    keys = built.root.label_vocabularies() if settings.vocabulary == "closed" else ()
+    names = [", ".join(case.vocabulary[key]) for key in keys if case.vocabulary.get(key)]
+    values = {
+        "schema": built.description,
+        "coordinates": coords.describe(frame, sent),
+        "question": case.question or "",
+        "vocabulary": f"Use only these labels: {'; '.join(names)}." if names else "",
+    }
+    rendered = _PLACEHOLDER.sub(lambda match: values[match.group(1)], task.prompt)
+    return "\n".join(line.rstrip() for line in rendered.splitlines() if line.strip())
+
+
+def _budget(task: VisionTask, built: Artifacts, mode: Mode, settings: Settings) -> int:
+    """Returns the most tokens that may be generated.
+
+    A token is at least one byte of text, so with one more for the stop token the constrained budget
+    never binds. The free one is twice the longest truth, rounded up to a power of two.
+    """
+    if mode == "constrained":
+        return built.longest_bytes + 1
+    if settings.max_new_tokens is not None:
+        return settings.max_new_tokens
+    power = 1 << (2 * task.answer_tokens - 1).bit_length()
+    return min(max(power, MIN_BUDGET), MAX_BUDGET)

@@ -1,0 +1,52 @@
+"""What the tasks with labelled instances share: overlaps of label-compatible pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vlmbench_plugin import labels
+from vlmbench_plugin.metrics import matching
+
+Labels = Sequence[str]
+Overlaps = Sequence[Sequence[float]]
+
+
+def same_label(names: Sequence[str]) -> Callable[[str, str], bool]:
+    """Returns tolerant label equality within a vocabulary: (answered, true) -> bool."""
+    return lambda answered, true: labels.match(answered, true, names) is not None
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Returns the mean, or None of nothing."""
+    return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """One-to-one matches at a least overlap.
+
+    Attributes:
+        f1: F1 of the matches.
+        overlaps: The overlap of each matched pair.
+    """
+
+    f1: float
+    overlaps: tuple[float, ...]
+
+
+def match_instances(
+    overlaps: Overlaps,
+    answered: Labels,
+    true: Labels,
+    same: Callable[[str, str], bool],
+    *,
+    at_least: float,
+) -> Matched:
+    """Matches answered to true instances one to one where their labels are compatible."""
+    allowed = matching.masked(overlaps, lambda i, j: same(answered[i], true[j]))
+    pairs = matching.assign(allowed, at_least=at_least)
+    return Matched(
+        f1=matching.f1(len(pairs), len(answered), len(true)),
+        overlaps=tuple(overlaps[i][j] for i, j in pairs),
+    )

@@ -1,0 +1,38 @@
+"""Which object is nearer? Pairwise accuracy of the order from near to far."""
+
+from __future__ import annotations
+
+from vlmbench_plugin import labels
+from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.fields import label, list_of
+from vlmbench_plugin.metrics.ordering import kendall_tau, pairwise_accuracy
+from vlmbench_plugin.scenes.depth import DEPTH_LABELS, depth_scene
+from vlmbench_plugin.tasks._prompts import prompt
+
+_DRAWN = Drawn(scene=depth_scene, vocabulary={"object": DEPTH_LABELS})
+
+
+def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
+    """Share of the pairs in the right order; a missing pair is wrong, of duplicates the first."""
+    names = tuple(vocabulary.get("object", ())) or tuple(truth["order"])
+    order = [labels.resolve(name, names).name for name in answer["order"]]
+    accuracy = pairwise_accuracy(order, truth["order"])
+    return Score(
+        primary=accuracy if accuracy is not None else float(order == list(truth["order"])),
+        secondary={"kendall_tau": kendall_tau(order, truth["order"])},
+    )
+
+
+TASK = VisionTask(
+    category="depth_analysis",
+    title="order named objects from near to far",
+    fields={"order": list_of(label("object"), at_most=16)},
+    prompt=prompt(
+        "Order the named objects by their distance from the viewer, the nearest first. "
+        "Name each of them once, and no others.\n{question}"
+    ),
+    score=score,
+    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    answer_tokens=100,
+    right_at=0.75,
+)

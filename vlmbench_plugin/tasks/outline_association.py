@@ -1,0 +1,38 @@
+"""What is the outline of the one object? Polygon IoU."""
+
+from __future__ import annotations
+
+from vlmbench_plugin import labels
+from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.fields import label, polygon
+from vlmbench_plugin.metrics.polygons import iou
+from vlmbench_plugin.scenes.outlines import OUTLINES, outline_scene
+from vlmbench_plugin.tasks._prompts import prompt
+
+_DRAWN = Drawn(scene=outline_scene, vocabulary={"label": OUTLINES})
+
+
+def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
+    """IoU of the two polygons; the label is scored beside it."""
+    rule = labels.match(answer["label"], truth["label"], vocabulary.get("label", ()))
+    return Score(
+        primary=iou(answer["polygon"], truth["polygon"]),
+        secondary={"label": float(rule is not None)},
+        label_rule=rule,
+    )
+
+
+TASK = VisionTask(
+    category="outline_association",
+    title="trace the outline of the main object",
+    fields={"label": label("label"), "polygon": polygon(40)},
+    prompt=prompt(
+        "Name the main object and trace its visible outline as a polygon, the corner points in "
+        "order around it.",
+        coordinates=True,
+    ),
+    score=score,
+    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    answer_tokens=300,
+    overlap=True,
+)

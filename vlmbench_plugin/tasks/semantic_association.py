@@ -1,0 +1,54 @@
+"""How do the named objects relate? Triple F1 over the named pairs."""
+
+from __future__ import annotations
+
+from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.fields import choice, label, list_of
+from vlmbench_plugin.metrics.relations import triple_f1
+from vlmbench_plugin.scenes.relations import (
+    INVERSE,
+    PREDICATES,
+    RELATED_LABELS,
+    SYMMETRIC,
+    semantic_scene,
+)
+from vlmbench_plugin.tasks._instances import same_label
+from vlmbench_plugin.tasks._prompts import prompt
+
+_DRAWN = Drawn(scene=semantic_scene, vocabulary={"object": RELATED_LABELS, "predicate": PREDICATES})
+
+
+def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
+    """F1 of triples; symmetric and inverse predicates are equal, contradictions are wrong."""
+    given, true = (
+        [(r["subject"], r["predicate"], r["object"]) for r in relations["relations"]]
+        for relations in (answer, truth)
+    )
+    same = same_label(vocabulary.get("object", ()))
+    result = triple_f1(given, true, inverse=INVERSE, symmetric=SYMMETRIC, same=same)
+    return Score(
+        primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
+    )
+
+
+TASK = VisionTask(
+    category="semantic_association",
+    title="say how named objects relate",
+    fields={
+        "relations": list_of(
+            {
+                "subject": label("object"),
+                "predicate": choice(vocabulary="predicate"),
+                "object": label("object"),
+            },
+            at_most=16,
+        )
+    },
+    prompt=prompt(
+        "Say how the first object of each pair relates to the second. "
+        "Answer for the pairs that are asked about, and no others.\n{question}"
+    ),
+    score=score,
+    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    answer_tokens=250,
+)

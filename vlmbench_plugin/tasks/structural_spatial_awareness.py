@@ -1,0 +1,51 @@
+"""How do the named objects lie to each other? Triple F1 over the named pairs."""
+
+from __future__ import annotations
+
+from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.fields import choice, label, list_of
+from vlmbench_plugin.metrics.relations import triple_f1
+from vlmbench_plugin.scenes.spatial import RELATIONS, SPATIAL_LABELS, spatial_scene
+from vlmbench_plugin.tasks._instances import same_label
+from vlmbench_plugin.tasks._prompts import prompt
+
+INVERSE = {"left_of": "right_of", "above": "below"}
+
+_DRAWN = Drawn(scene=spatial_scene, vocabulary={"object": SPATIAL_LABELS})
+
+
+def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
+    """F1 of triples; inverse relations are equal, a pair answered twice differently is wrong."""
+    given, true = (
+        [(r["subject"], r["relation"], r["object"]) for r in relations["relations"]]
+        for relations in (answer, truth)
+    )
+    same = same_label(vocabulary.get("object", ()))
+    result = triple_f1(given, true, inverse=INVERSE, symmetric=frozenset(), same=same)
+    return Score(
+        primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
+    )
+
+
+TASK = VisionTask(
+    category="structural_spatial_awareness",
+    title="say how named objects lie to each other",
+    fields={
+        "relations": list_of(
+            {
+                "subject": label("object"),
+                "relation": choice(*RELATIONS),
+                "object": label("object"),
+            },
+            at_most=16,
+        )
+    },
+    prompt=prompt(
+        "Say where the first object of each pair lies as seen from the second, in the image as it "
+        "is shown: left_of, right_of, above or below, whichever describes the larger distance. "
+        "Answer for the pairs that are asked about, and no others.\n{question}"
+    ),
+    score=score,
+    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    answer_tokens=250,
+)

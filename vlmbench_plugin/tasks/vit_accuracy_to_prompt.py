@@ -1,0 +1,41 @@
+"""A question about the image. VQA accuracy."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.fields import number, text
+from vlmbench_plugin.metrics.text import vqa_accuracy
+from vlmbench_plugin.scenes.questions import vqa_scene
+from vlmbench_plugin.tasks._prompts import prompt
+
+_DRAWN = Drawn(scene=vqa_scene)
+
+
+def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
+    """VQA accuracy over ten annotators' answers; exact after normalisation with fewer."""
+    return Score(primary=vqa_accuracy(answer["answer"], truth["answers"]))
+
+
+def right_answer(truth: Truth) -> Answer:
+    """The most frequent answer, the first of those."""
+    return {"answer": Counter(truth["answers"]).most_common(1)[0][0]}
+
+
+TASK = VisionTask(
+    category="vit_accuracy_to_prompt",
+    title="answer a question about the image",
+    fields={
+        "answer": text(64, at_least=1, unicode=True),
+        "confidence": number(0, 1, optional=True),
+    },
+    prompt=prompt(
+        "Answer the question with a single word, number or short phrase. The confidence is how "
+        "sure you are, from 0 to 1.\nQuestion: {question}"
+    ),
+    score=score,
+    answer=right_answer,
+    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN, photos=True)},
+    answer_tokens=48,
+)
