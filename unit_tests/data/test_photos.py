@@ -22,10 +22,10 @@ def read_rows(category: str) -> list[dict[str, Json]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def photo_labels(category: str) -> tuple[str, ...]:
+def smoke_labels(category: str) -> set[str]:
     source = get_task(category).ground_truth["smoke"]
     assert isinstance(source, Packaged)
-    return source.vocabulary["label"]
+    return {*source.vocabulary["label"], *source.drawn.vocabulary["label"]}
 
 
 def detections() -> Iterator[tuple[str, tuple[int, int], dict[str, Json]]]:
@@ -79,11 +79,11 @@ def test_count_is_the_number_of_boxes() -> None:
         assert row["truth"]["count"] == len(row["truth"]["detections"])
 
 
-def test_labels_are_those_that_the_tasks_declare_for_photographs() -> None:
+def test_labels_are_declared_by_the_tasks() -> None:
     boxed = {found["label"] for _, _, found in detections()}
     named = {row["truth"]["label"] for row in read_rows("image_classification")}
-    assert boxed == set(photo_labels("bbox_grounding"))
-    assert named == set(photo_labels("image_classification"))
+    assert boxed <= smoke_labels("bbox_grounding")
+    assert named <= smoke_labels("image_classification")
 
 
 def test_only_questions_have_a_question() -> None:

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
+from vlmbench_plugin.record import Record
+from vlmbench_plugin.report import markdown, summary, terminal
+from vlmbench_plugin.report.heading import Heading
+
+PAGE = Path(__file__).parents[2] / "docs" / "results-format.md"
+
+
+def table_after(text: str, first: str) -> list[dict[str, str]]:
+    """Reads the Markdown table whose first column is ``first``."""
+    lines = text[text.index(f"\n| {first} |") + 1 :].split("\n\n")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [dict(zip(cells[0], line, strict=True)) for line in cells[2:]]
+
+
+def test_all_outputs_show_the_same_numbers(make_run: Any) -> None:
+    board, rows, heading = make_run()
+    lines = terminal.leaderboard_lines(board, rows, heading)
+    page = markdown.leaderboard(board, rows, heading)
+    content = json.loads(summary.as_json(board, rows, heading))
+    table = list(csv.DictReader(io.StringIO(summary.as_csv(rows))))
+    stream = [json.loads(line) for line in summary.metrics_lines(rows).splitlines()]
+    assert len(table) == len(stream) == len(rows) == len(content["metrics"])
+    assert stream == content["metrics"]
+    grid = {line["category"]: line for line in table_after(page, "category")}
+    for row, values in zip(rows, table, strict=True):
+        assert float(values["effective_yield"]) == row.effective_yield
+        shown = f"{float(values['effective_yield']):.2f}" if values["primary_score_mean"] else "n/a"
+        short = {"json_mode": "json", "constrained": "constr"}[row.mode]
+        assert grid[row.category][f"{row.model} {short}"] == shown
+        at = [entry.model for entry in board].index(row.model)
+        (line,) = [line for line in lines if line.startswith(f"{row.category} ")]
+        assert line.split()[2 + 2 * at + (row.mode == "constrained")] == shown
+    for entry, text in zip(content["leaderboard"], table_after(page, "rank"), strict=True):
+        of_model = [row for row in stream if row["model"] == entry["model"]]
+        native = [row["labeler_score"] for row in of_model if row["mode"] == "json_mode"]
+        assert entry["labeler_score"] == pytest.approx(sum(native) / len(native))
+        assert text["labeler"] == f"{entry['labeler_score']:.3f}"
+        (line,) = [
+            line for line in lines if re.match(rf" +\d+  {re.escape(entry['model'])} ", line)
+        ]
+        for name in ("rank", "labeler", "mean yield", "native -> constr", "tok/s", "bucket"):
+            assert text[name] in line
+
+
+def test_a_line_of_metrics_is_the_row(make_run: Any) -> None:
+    _, rows, _ = make_run()
+    first = summary.metrics_lines(rows).splitlines()[0]
+    values = json.loads(first)
+    assert list(values) == [field.name for field in dataclasses.fields(MetricsRow)]
+    values["effective_yield_interval"] = tuple(values["effective_yield_interval"])
+    assert MetricsRow(**values) == rows[0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nan_is_refused(make_run: Any, bad: float) -> None:
+    board, rows, heading = make_run()
+    broken = [dataclasses.replace(rows[0], busy_s=bad)]
+    with pytest.raises(ValueError, match="Out of range"):
+        summary.metrics_lines(broken)
+    with pytest.raises(ValueError, match="Out of range"):
+        summary.as_json(board, broken, heading)
+
+
+def test_csv_leaves_no_data_empty_and_flattens(make_run: Any) -> None:
+    _, rows, _ = make_run()
+    silent = dataclasses.replace(
+        rows[0], effective_yield=None, effective_yield_interval=None, failures={}, model='a "b", c'
+    )
+    text = summary.as_csv([silent, rows[1]])
+    first, second = csv.DictReader(io.StringIO(text))
+    assert first["model"] == 'a "b", c'
+    assert first["effective_yield"] == first["effective_yield_interval.low"] == ""
+    assert first["failures.wrong_answer"] == ""
+    assert int(second["failures.wrong_answer"]) == rows[1].failures["wrong_answer"]
+    assert float(second["effective_yield_interval.high"]) < 1
+    header = text.splitlines()[0].split(",")
+    low = header.index("effective_yield_interval.low")
+    assert header[low + 1] == "effective_yield_interval.high"
+
+
+def test_markdown_shows_each_cell(make_run: Any) -> None:
+    board, rows, heading = make_run(models=("m",))
+    first, *_, last = table_after(markdown.leaderboard(board, rows, heading), "model")
+    assert (first["yield"][:4], first["floor"], first["lift"]) == ("0.41", "0.12", "+0.28")
+    assert first["right/silent/caught"] == "50.0%/40.0%/10.0%"
+    assert first["misses"] == "wrong_answer 4, truncated 1"
+    assert (last["category"], last["mode"], last["n"]) == ("segmentation", "constrained", "10")
+
+
+def test_an_incomplete_model_has_no_mean_in_the_grid(make_run: Any) -> None:
+    board, rows, heading = make_run(models=("m",))
+    incomplete = [dataclasses.replace(board[0], incomplete=("lacks ocr_text",), rank=None)]
+    (line,) = [
+        line
+        for line in table_after(markdown.leaderboard(incomplete, rows, heading), "category")
+        if line["category"] == "mean"
+    ]
+    assert line["m json"] == "-"
+    assert line["m constr"] == "0.397"
+
+
+def test_markdown_escapes_names(make_run: Any) -> None:
+    board, rows, heading = make_run(models=("a|b<c>", "plain"))
+    page = markdown.leaderboard(board, rows, heading)
+    assert "a\\|b\\<c>" in page
+    assert "a|b" not in page.replace("\\|", "")
+
+
+def test_markdown_without_a_score() -> None:
+    page = markdown.leaderboard((), (), Heading.of((), ()))
+    assert page == "# Leaderboard\n\n- No item has been scored.\n"
+
+
+def test_the_same_run_gives_the_same_bytes(make_run: Any) -> None:
+    one, two = make_run(), make_run()
+    assert summary.as_json(*one) == summary.as_json(*two)
+    assert markdown.leaderboard(*one) == markdown.leaderboard(*two)
+
+
+@pytest.mark.parametrize(
+    ("kind", "section"),
+    [
+        (Record, "## `results.jsonl`"),
+        (MetricsRow, "## `metrics.jsonl`"),
+        (LeaderboardRow, "## `summary.json`"),
+    ],
+)
+def test_the_page_defines_every_field_and_no_other(kind: type, section: str) -> None:
+    body = PAGE.read_text().split(section)[1].split("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", body, flags=re.MULTILINE)
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(kind))

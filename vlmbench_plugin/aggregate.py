@@ -1,0 +1,237 @@
+"""Records -> metrics rows -> leaderboard. Pure, and the same for any order of the records."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from vlmbench_plugin.cells import Bucket, MetricsRow, bucket, item_scores, mean, metrics_row
+from vlmbench_plugin.core import MODES, Mode, ModelSpec
+from vlmbench_plugin.record import Record
+from vlmbench_plugin.stats import Interval, mean_interval
+
+__all__ = ["LeaderboardRow", "MetricsRow", "aggregate", "leaderboard", "mean_intervals"]
+
+MAX_ERROR_SHARE = 0.02
+"""A model with a larger share of errors in a category is not ranked."""
+
+CellKey: TypeAlias = tuple[str, str, str, Mode]
+"""Model, reasoning, category, mode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderboardRow:
+    """One (model, reasoning). ``docs/results-format.md`` defines each field.
+
+    Means run over all categories of the run, each counting the same; those of a mode in which the
+    model is incomplete are None, but for the ranking mode: there they run over what is present.
+    """
+
+    rank: int | None
+    model: str
+    reasoning: str
+    toy: bool
+    total_params: float | None
+    active_params: float | None
+    ranking_mode: Mode
+    labeler_score: float | None
+    mean_yield: float | None
+    mean_yield_interval: Interval | None
+    mean_yield_constrained: float | None
+    best_mode: Mode | None
+    native_valid: float | None
+    constrained_valid: float | None
+    wrong_labels: float | None
+    tokens_per_sec: float | None
+    bucket: Bucket | None
+    incomplete: tuple[str, ...]
+
+
+def aggregate(
+    records: Iterable[Record],
+    *,
+    categories: Sequence[str],
+    models: Sequence[str] = (),
+    floors: Mapping[str, float | None] | None = None,
+    seed: int = 0,
+) -> tuple[MetricsRow, ...]:
+    """Returns one row per (model, reasoning, category, mode) that has a record.
+
+    Args:
+        records: In any order; the result does not depend on it.
+        categories: The order of categories; others follow by name.
+        models: The order of models; others follow by name.
+        floors: Category -> its blind floor (``floors.floor``).
+        seed: Of the intervals' weights.
+    """
+    cells: dict[CellKey, list[Record]] = defaultdict(list)
+    for record in records:
+        cells[record.model, record.reasoning, record.category, record.mode].append(record)
+
+    def position(key: CellKey) -> tuple[tuple[int, str], str, tuple[int, str], int]:
+        model, reasoning, category, mode = key
+        return _at(model, models), reasoning, _at(category, categories), MODES.index(mode)
+
+    return tuple(
+        metrics_row(cells[key], floor=(floors or {}).get(key[2]), seed=seed)
+        for key in sorted(cells, key=position)
+    )
+
+
+def _at(name: str, order: Sequence[str]) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order)), name
+
+
+def mean_intervals(
+    records: Iterable[Record], *, seed: int = 0
+) -> dict[tuple[str, str, Mode], Interval]:
+    """Returns the interval of the mean yield of each (model, reasoning, mode) with scored items."""
+    tasks: dict[tuple[str, str, Mode], dict[str, list[Record]]] = defaultdict(dict)
+    for record in records:
+        if record.status != "error":
+            model = tasks[record.model, record.reasoning, record.mode]
+            model.setdefault(record.category, []).append(record)
+    found = {}
+    for key, categories in sorted(tasks.items()):
+        scores = [item_scores(categories[category]) for category in sorted(categories)]
+        interval = mean_interval(scores, seed=seed)
+        if interval is not None:
+            found[key] = interval
+    return found
+
+
+def leaderboard(
+    rows: Sequence[MetricsRow],
+    specs: Mapping[str, ModelSpec],
+    *,
+    intervals: Mapping[tuple[str, str, Mode], Interval] | None = None,
+) -> tuple[LeaderboardRow, ...]:
+    """Ranks the models by labeler score in ``json_mode``, or in the first mode where it is absent.
+
+    The categories of the run are those of the rows. Models with the same score have the same rank
+    and stand in the order of their names; incomplete ones follow without a rank.
+
+    Args:
+        rows: The metrics rows of a whole run.
+        specs: Model name -> its entry; a model without one shows no parameters.
+        intervals: Of the mean yields (``mean_intervals``).
+    """
+    if not rows:
+        return ()
+    categories = tuple(dict.fromkeys(row.category for row in rows))
+    ranking_mode = min((row.mode for row in rows), key=MODES.index)
+    models: dict[tuple[str, str], dict[Mode, dict[str, MetricsRow]]] = {}
+    for row in rows:
+        modes = models.setdefault((row.model, row.reasoning), {})
+        modes.setdefault(row.mode, {})[row.category] = row
+    board = [
+        _board_row(key, modes, categories, ranking_mode, specs.get(key[0]), intervals or {})
+        for key, modes in models.items()
+    ]
+    return _ranked(board)
+
+
+def _board_row(
+    key: tuple[str, str],
+    modes: Mapping[Mode, Mapping[str, MetricsRow]],
+    categories: Sequence[str],
+    ranking_mode: Mode,
+    spec: ModelSpec | None,
+    intervals: Mapping[tuple[str, str, Mode], Interval],
+) -> LeaderboardRow:
+    ranking = modes.get(ranking_mode, {})
+    incomplete = _lacking(ranking, categories)
+    complete = {
+        mode: found
+        for mode in MODES
+        if (found := modes.get(mode)) is not None and not _lacking(found, categories)
+    }
+    constrained = complete.get("constrained", {}).values()
+    shown = list(ranking.values())
+    labeler = mean(row.labeler_score for row in shown)
+    robustness = [row.json_robustness for row in shown if row.json_robustness is not None]
+    return LeaderboardRow(
+        rank=None,
+        model=key[0],
+        reasoning=key[1],
+        toy=spec.toy if spec else False,
+        total_params=spec.total_params if spec else None,
+        active_params=spec.active_params if spec else None,
+        ranking_mode=ranking_mode,
+        labeler_score=labeler,
+        mean_yield=mean(row.effective_yield for row in shown),
+        mean_yield_interval=intervals.get((*key, ranking_mode)),
+        mean_yield_constrained=mean(row.effective_yield for row in constrained),
+        best_mode=_best_mode(complete),
+        native_valid=mean(row.schema_valid_rate for row in complete.get("json_mode", {}).values()),
+        constrained_valid=mean(row.schema_valid_rate for row in constrained),
+        wrong_labels=_wrong_labels(shown),
+        tokens_per_sec=_tokens_per_sec(shown),
+        bucket=None if incomplete or labeler is None else bucket(robustness, labeler),
+        incomplete=incomplete,
+    )
+
+
+def _lacking(cells: Mapping[str, MetricsRow], categories: Sequence[str]) -> tuple[str, ...]:
+    """Returns why a model cannot be ranked in one mode, in words; empty if it can."""
+    reasons = []
+    for category in categories:
+        row = cells.get(category)
+        if row is None:
+            reasons.append(f"lacks {category}")
+        elif row.n_errors > MAX_ERROR_SHARE * (row.n + row.n_errors):
+            reasons.append(f"{row.n_errors} of {row.n + row.n_errors} are errors in {category}")
+    return tuple(reasons)
+
+
+def _best_mode(complete: Mapping[Mode, Mapping[str, MetricsRow]]) -> Mode | None:
+    """Returns the mode of the highest mean yield; of equal ones the first."""
+    means = {
+        mode: mean(row.effective_yield for row in cells.values())
+        for mode, cells in complete.items()
+    }
+    return max(means, key=lambda mode: means[mode] or 0.0, default=None)
+
+
+def _wrong_labels(rows: Sequence[MetricsRow]) -> float | None:
+    """Returns the share of missed ones among the valid answers, each category counting the same."""
+    silent, right = mean(row.silent for row in rows), mean(row.right for row in rows)
+    if silent is None or right is None or silent + right == 0:
+        return None
+    return silent / (silent + right)
+
+
+def _tokens_per_sec(rows: Sequence[MetricsRow]) -> float | None:
+    """Returns tokens over seconds, summed over the categories whose speed is known."""
+    timed = [
+        (row.output_tokens, row.busy_s)
+        for row in rows
+        if row.tokens_per_sec is not None
+        and row.output_tokens is not None
+        and row.busy_s is not None
+    ]
+    seconds = math.fsum(busy for _, busy in timed)
+    return sum(tokens for tokens, _ in timed) / seconds if seconds > 0 else None
+
+
+def _ranked(board: Sequence[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
+    def order(row: LeaderboardRow) -> tuple[bool, float, str, str]:
+        ranked = not row.incomplete and row.labeler_score is not None
+        # Sums in another order differ in the last place; nine digits tell models apart.
+        score = round(row.labeler_score or 0.0, 9) if ranked else 0.0
+        return not ranked, -score, row.model, row.reasoning
+
+    placed: list[LeaderboardRow] = []
+    scores: list[float] = []
+    for row in sorted(board, key=order):
+        unranked, score, *_ = order(row)
+        if unranked:
+            placed.append(row)
+            continue
+        scores.append(score)
+        placed.append(dataclasses.replace(row, rank=scores.index(score) + 1))
+    return tuple(placed)

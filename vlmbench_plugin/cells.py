@@ -1,0 +1,211 @@
+"""Records of one (model, reasoning, category, mode) -> one metrics row.
+
+``docs/results-format.md`` defines every number; the functions here are those definitions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from vlmbench_plugin.core import FAILURES, Constraint, Failure, Mode
+from vlmbench_plugin.floors import MIN_CASES
+from vlmbench_plugin.record import Record
+from vlmbench_plugin.stats import Interval, cell_interval
+
+Bucket = Literal["ship", "finetune-candidate", "insufficient"]
+
+SHIP_ROBUSTNESS = 0.90
+SHIP_LABELER = 0.40
+"""Ours: it parts the published 0.461 (finetune-candidate) from 0.391 (insufficient)."""
+JOINT = " + "
+"""Between the names where the records of one cell differ, as after a change of data set."""
+_ROUNDING = 1e-9
+"""A mean of fifteen floats may miss the bar that it equals on paper by a few ulp."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsRow:
+    """One (model, reasoning, category, mode): one line of ``metrics.jsonl``.
+
+    ``docs/results-format.md`` defines each field. All shares and scores are in [0, 1]; None where
+    there is nothing to measure, never NaN and never a 0 that stands for no data.
+    """
+
+    model: str
+    reasoning: str
+    category: str
+    mode: Mode
+    runner: str
+    dataset: str
+    source: str
+    vocabulary: str | None
+    n: int
+    n_errors: int
+    primary_score_mean: float | None
+    schema_valid_rate: float | None
+    json_robustness: float | None
+    effective_yield: float | None
+    effective_yield_interval: Interval | None
+    labeler_score: float | None
+    clean_yield: float | None
+    right: float | None
+    silent: float | None
+    caught: float | None
+    passed: int
+    bucket: Bucket | None
+    floor: float | None
+    lift: float | None
+    tokens_per_sec: float | None
+    output_tokens: int | None
+    busy_s: float | None
+    failures: Mapping[Failure, int]
+    repairable: int
+    secondary: Mapping[str, float]
+    constraints: Mapping[Constraint, int]
+
+
+def item_scores(records: Iterable[Record]) -> list[float]:
+    """Returns what each scored item adds to the yield: its score, 0 where invalid."""
+    return [_earned(record) for record in _scored(records)]
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Returns the mean of the values that are there, independent of their order; None of none."""
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if present else None
+
+
+def bucket(robustness: Iterable[float], labeler: float) -> Bucket:
+    """Returns what a labeler is fit for, from its robustness in each category and its score."""
+    if labeler < SHIP_LABELER - _ROUNDING:
+        return "insufficient"
+    robust = all(share >= SHIP_ROBUSTNESS - _ROUNDING for share in robustness)
+    return "ship" if robust else "finetune-candidate"
+
+
+def _scored(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.status != "error"]
+
+
+def _earned(record: Record) -> float:
+    """Returns the score; an invalid answer has none and earns 0."""
+    return record.primary_score or 0.0
+
+
+def metrics_row(
+    records: Sequence[Record], *, floor: float | None = None, seed: int = 0
+) -> MetricsRow:
+    """Returns the row of the records of one (model, reasoning, category, mode).
+
+    Args:
+        records: At least one; in any order, the result does not depend on it.
+        floor: What the best blind answer earns on the category's cases.
+        seed: Of the interval's weights.
+    """
+    first = records[0]
+    scored = _scored(records)
+    n = len(scored)
+    valid = [record for record in scored if record.schema_valid]
+    earned = [_earned(record) for record in scored]
+    primary = mean(record.primary_score for record in valid)
+    valid_rate = _share(len(valid), n)
+    robustness = _share(sum(record.json_robust is True for record in scored), n)
+    effective = mean(earned)
+    labeler = None
+    if valid_rate is not None and robustness is not None:
+        labeler = (primary or 0.0) * valid_rate * robustness
+    passed = sum(record.passed is True for record in valid)
+    floor = floor if n >= MIN_CASES else None
+    tokens, busy, rate = _speed(scored)
+    return MetricsRow(
+        model=first.model,
+        reasoning=first.reasoning,
+        category=first.category,
+        mode=first.mode,
+        runner=_joined(record.runner for record in records),
+        dataset=_joined(record.dataset for record in records),
+        source=_joined(record.source for record in records),
+        vocabulary=_joined(_rule(record) for record in records) or None,
+        n=n,
+        n_errors=len(records) - n,
+        primary_score_mean=primary,
+        schema_valid_rate=valid_rate,
+        json_robustness=robustness,
+        effective_yield=effective,
+        effective_yield_interval=cell_interval(earned, seed=seed),
+        labeler_score=labeler,
+        clean_yield=mean(
+            value if record.json_robust else 0.0
+            for value, record in zip(earned, scored, strict=True)
+        ),
+        right=_share(passed, n),
+        silent=_share(len(valid) - passed, n),
+        caught=_share(n - len(valid), n),
+        passed=passed,
+        bucket=bucket([robustness], labeler)
+        if robustness is not None and labeler is not None
+        else None,
+        floor=floor,
+        lift=effective - floor if effective is not None and floor is not None else None,
+        tokens_per_sec=rate,
+        output_tokens=tokens,
+        busy_s=busy,
+        failures=_failures(scored),
+        repairable=sum(record.repairable is True and not record.schema_valid for record in scored),
+        secondary=_secondary(valid),
+        constraints=_constraints(scored),
+    )
+
+
+def _share(count: int, n: int) -> float | None:
+    return count / n if n else None
+
+
+def _joined(names: Iterable[str | None]) -> str:
+    return JOINT.join(sorted({name for name in names if name}))
+
+
+def _rule(record: Record) -> str | None:
+    """Returns how the names were asked, None where the source declares none."""
+    return str(record.vocabulary["rule"]) if any(record.vocabulary["names"].values()) else None
+
+
+def _speed(scored: Sequence[Record]) -> tuple[int | None, float | None, float | None]:
+    """Returns tokens, busy seconds, and tokens per second of the items that have both."""
+    timed = [
+        (record.output_tokens, record.busy_s)
+        for record in scored
+        if record.output_tokens is not None and record.busy_s is not None
+    ]
+    tokens = [record.output_tokens for record in scored if record.output_tokens is not None]
+    seconds = [record.busy_s for record in scored if record.busy_s is not None]
+    span = math.fsum(busy for _, busy in timed)
+    return (
+        sum(tokens) if tokens else None,
+        math.fsum(seconds) if seconds else None,
+        sum(count for count, _ in timed) / span if span > 0 else None,
+    )
+
+
+def _failures(scored: Sequence[Record]) -> dict[Failure, int]:
+    counts = Counter(record.failure for record in scored if record.failure is not None)
+    return {kind: counts[kind] for kind in FAILURES if counts[kind]}
+
+
+def _constraints(scored: Sequence[Record]) -> dict[Constraint, int]:
+    counts = Counter(record.constraint for record in scored if record.constraint is not None)
+    return dict(sorted(counts.items()))
+
+
+def _secondary(valid: Sequence[Record]) -> dict[str, float]:
+    """Returns each secondary number's mean over the valid answers that have it."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for record in valid:
+        for name, value in (record.secondary or {}).items():
+            if value is not None:
+                values[name].append(value)
+    return {name: math.fsum(found) / len(found) for name, found in sorted(values.items())}

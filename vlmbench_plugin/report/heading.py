@@ -1,0 +1,147 @@
+"""What must be read before a table and below it: where the figures come from, and their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
+from vlmbench_plugin.cells import JOINT, SHIP_LABELER, SHIP_ROBUSTNESS
+from vlmbench_plugin.core import Mode
+from vlmbench_plugin.report.tables import title
+from vlmbench_plugin.stats import half_width
+
+FEW = 30
+"""Below this many images per task the heading warns: a yield is then known to +-0.18 at best."""
+
+_DATASETS = {
+    "synthetic": "drawn scenes, not your images",
+    "smoke": "a few packaged cases per task: a check of the installation, not a measurement",
+    "full": "public images for four tasks, drawn scenes for the others; "
+    "public images may be in a model's training data",
+    "real": "public photographs, which may be in a model's training data",
+}
+_NO_MODEL = {"stub": "stub answers", "replay": "answers replayed from an earlier run"}
+_RULES = {
+    "closed": "closed (the prompt lists the names)",
+    "open": "open (free names, matched tolerantly)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """The facts that a reader needs before the first number.
+
+    Attributes:
+        datasets: As asked for, by name.
+        sources: Where the images come from.
+        runners: What answered.
+        vocabularies: The rules for labels; empty where no task has names.
+        toys: Models that are toys.
+        n: The smallest and the largest number of scored items in a cell that has any; None where
+            nothing has been scored.
+        ranking_mode: The mode that ranks; None without rows.
+    """
+
+    datasets: tuple[str, ...]
+    sources: tuple[str, ...]
+    runners: tuple[str, ...]
+    vocabularies: tuple[str, ...]
+    toys: tuple[str, ...]
+    n: tuple[int, int] | None
+    ranking_mode: Mode | None
+
+    @classmethod
+    def of(cls, board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow]) -> Heading:
+        """Returns the facts that the rows themselves tell, so that a whole folder is covered."""
+        sizes = [row.n for row in rows if row.n]
+        return cls(
+            datasets=_parts(row.dataset for row in rows),
+            sources=_parts(row.source for row in rows),
+            runners=_parts(row.runner for row in rows),
+            vocabularies=_parts(row.vocabulary for row in rows),
+            toys=tuple(title(row.model, row.reasoning) for row in board if row.toy),
+            n=(min(sizes), max(sizes)) if sizes else None,
+            ranking_mode=board[0].ranking_mode if board else None,
+        )
+
+    def sentences(self) -> list[str]:
+        """Returns what stands above the table, the gravest first."""
+        found = [
+            f"No model ran: {_NO_MODEL[runner]}."
+            if len(self.runners) == 1
+            else f"For some figures no model ran: {_NO_MODEL[runner]}."
+            for runner in self.runners
+            if runner in _NO_MODEL
+        ]
+        found += [
+            f"Data set {name}: {_DATASETS[name]}." if name in _DATASETS else f"Data set {name}."
+            for name in self.datasets
+        ]
+        if self.sources and self.sources != self.datasets:
+            found.append(f"Image sources: {', '.join(self.sources)}.")
+        if self.toys:
+            found.append(f"Toys, far too small for these tasks: {', '.join(self.toys)}.")
+        rules = [_RULES.get(rule, rule) for rule in self.vocabularies]
+        if rules:
+            found.append(f"Vocabulary: {' and '.join(rules)}.")
+        return found + self._sizes()
+
+    def _sizes(self) -> list[str]:
+        if self.n is None:
+            return ["No item has been scored."]
+        low, high = self.n
+        said = f"n = {low}" if low == high else f"n = {low} to {high}"
+        found = [f"{said} per task: one yield is known to about +-{half_width(low):.2f}."]
+        if low < FEW:
+            found.append(
+                "Few images: do not call one model better than another on one task by these."
+            )
+        return found
+
+
+def legend(board: Sequence[LeaderboardRow]) -> list[str]:
+    """Returns what stands below the table: what the words mean, and who is not ranked."""
+    if not board:
+        return []
+    mode = board[0].ranking_mode
+    found = [
+        f"Ranked by labeler = accuracy x validity x robustness in {mode}"
+        + ("." if mode == "json_mode" else ": this run has no json_mode."),
+        (
+            "Yield = accuracy x validity: the mean score over all images, 0 where the answer is "
+            "invalid. The share of passed items is not the yield. [low, high] = 95 % interval "
+            "over images."
+        ),
+        (
+            "n/a = not one valid answer; it counts as 0 in the mean. Floor = what the best blind "
+            "answer earns. json = json_mode, constr = constrained; best = the mode of the higher "
+            "yield; native -> constr = valid answers in each."
+        ),
+        (
+            f"ship = robust JSON (>= {SHIP_ROBUSTNESS:.0%}) in every category and labeler >= "
+            f"{SHIP_LABELER:.2f}. It is about form: labels can still be wrong."
+        ),
+    ]
+    found += _wrong(board)
+    found += [
+        f"Incomplete, not ranked: {title(row.model, row.reasoning)} ({'; '.join(row.incomplete)})."
+        for row in board
+        if row.incomplete
+    ]
+    return found
+
+
+def _wrong(board: Sequence[LeaderboardRow]) -> list[str]:
+    """Says how many delivered labels are wrong: of each ``ship``, else of the first model."""
+    named = [row for row in board if row.bucket == "ship"] or list(board[:1])
+    return [
+        f"Of 100 valid answers of {title(row.model, row.reasoning)}, about "
+        f"{100 * row.wrong_labels:.0f} would be wrong labels that nobody notices."
+        for row in named
+        if row.wrong_labels is not None
+    ]
+
+
+def _parts(joined: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({name for names in joined if names for name in names.split(JOINT)}))
