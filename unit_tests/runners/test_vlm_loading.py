@@ -1,0 +1,191 @@
+"""What loading tells the user, what it leaves in the hub cache, and the packaged checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import huggingface_hub.utils._cache_manager as cache_manager
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
+
+from tools.make_tiny import ASSET_SHAPE, build
+from unit_tests.tiny_models import ASSET, folder_spec
+from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
+from vlmbench_plugin.runners import loads_model, needs_pixels
+from vlmbench_plugin.runners._loading import cached_revisions, load, pick_device, pick_dtype
+from vlmbench_plugin.runners.vlm import VlmRunner
+from vlmbench_plugin.settings import Settings
+
+CPU = Settings(device="cpu")
+OURS, THEIRS = "a" * 40, "b" * 40
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ASSET, tmp_path / "copy"))
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    cache = tmp_path / "hub"
+    cache.mkdir()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(cache_manager, "HF_HUB_CACHE", str(cache))
+    return cache
+
+
+def add_revision(cache: Path, hub_id: str, commit: str) -> Path:
+    repository = cache / f"models--{hub_id.replace('/', '--')}"
+    snapshot = repository / "snapshots" / commit
+    shutil.copytree(ASSET, snapshot)
+    (repository / "refs").mkdir(exist_ok=True)
+    (repository / "refs" / "main").write_text(commit)
+    return snapshot
+
+
+def test_importing_the_runner_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, vlmbench_plugin.runners.vlm\n"
+        "print({'torch', 'transformers', 'xgrammar', 'huggingface_hub'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_the_registry_knows_what_it_costs() -> None:
+    assert loads_model("vlm")
+    assert needs_pixels("vlm")
+
+
+def test_an_empty_folder_is_told_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError) as caught:
+        VlmRunner(folder_spec(tmp_path), CPU)
+    message = str(caught.value)
+    for part in (str(tmp_path), "config.json", "*.safetensors", "tokenizer.json", "processor"):
+        assert part in message
+    assert "hint: point --model at" in message
+
+
+def test_a_folder_without_weights_is_told_only_that(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(ModelLoadError, match=r"it lacks weights \(\*\.safetensors or") as caught:
+        VlmRunner(folder_spec(copy), CPU)
+    assert "config.json" not in str(caught.value)
+
+
+def test_weights_that_lack_a_tensor_are_refused(copy: Path) -> None:
+    weights = load_file(copy / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelLoadError, match=r"lack 1 tensors, such as lm_head\.weight"):
+        VlmRunner(folder_spec(copy), CPU)
+
+
+def test_a_model_that_sees_nothing_is_refused(copy: Path) -> None:
+    (copy / "config.json").write_text('{"model_type": "qwen3", "vocab_size": 449}')
+    with pytest.raises(ModelLoadError, match=f"from the folder {copy}"):
+        VlmRunner(folder_spec(copy), CPU)
+
+
+def test_a_hub_id_out_of_reach_is_told_why(
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelLoadError, match="from the hub id nobody/nothing") as caught:
+        VlmRunner(folder_spec("nobody/nothing"), CPU)
+    assert "hub must be reachable" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (Settings(runner_args={"batch": "4"}), "unknown --runner-arg.*'batch'; valid: stop_loops"),
+        (Settings(runner_args={"stop_loops": "no"}), "stop_loops=on or stop_loops=off, got 'no'"),
+        (Settings(device="gpu"), "such as auto, cpu or cuda:0, got 'gpu'"),
+        (Settings(device="cuda:7"), "cuda:7 is not there"),
+        (Settings(device="cpu", dtype="int8"), "unknown dtype 'int8'; valid: auto, float32"),
+    ],
+)
+def test_wrong_settings_are_named(settings: Settings, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        VlmRunner(folder_spec(ASSET), settings)
+
+
+def test_device_and_dtype() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert pick_dtype("auto", torch.device("cpu")) == torch.float32
+    assert pick_dtype("auto", torch.device("cuda")) == torch.bfloat16
+    assert pick_dtype("float16", torch.device("cpu")) == torch.float16
+    with pytest.raises(UnknownNameError):
+        pick_dtype("half", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_only_what_loading_brought_leaves_the_cache(
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch, clear: bool
+) -> None:
+    add_revision(hub_cache, "org/tiny", THEIRS)
+    add_revision(hub_cache, "org/other", OURS)
+
+    def download(*arguments: Any) -> Any:
+        add_revision(hub_cache, "org/tiny", OURS)
+        return load(folder_spec(ASSET), *arguments[1:])
+
+    monkeypatch.setattr("vlmbench_plugin.runners.vlm.load", download)
+    settings = Settings(device="cpu", clear_cache_after_model=clear)
+    runner = VlmRunner(folder_spec("org/tiny"), settings)
+    assert cached_revisions("org/tiny") == {OURS, THEIRS}
+    runner.close()
+    assert cached_revisions("org/tiny") == ({THEIRS} if clear else {OURS, THEIRS})
+    assert cached_revisions("org/other") == {OURS}
+
+
+def test_a_local_folder_is_never_cleared(hub_cache: Path, copy: Path) -> None:
+    before = sorted(path.name for path in copy.iterdir())
+    settings = Settings(device="cpu", clear_cache_after_model=True)
+    VlmRunner(folder_spec(copy), settings).close()
+    assert sorted(path.name for path in copy.iterdir()) == before
+
+
+def test_without_a_cache_nothing_is_cached(hub_cache: Path) -> None:
+    hub_cache.rmdir()
+    assert cached_revisions("org/tiny") == frozenset()
+
+
+def test_a_cached_model_loads_offline_and_names_its_revision(
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    add_revision(hub_cache, "org/tiny", THEIRS)
+    add_revision(hub_cache, "org/tiny", OURS)
+    runner = VlmRunner(folder_spec("org/tiny"), CPU)
+    assert runner.describe()["revision"] == OURS
+    runner.close()
+
+
+def test_the_packaged_checkpoint_is_rebuilt_byte_for_byte(tmp_path: Path) -> None:
+    build(tmp_path, shape=ASSET_SHAPE)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {path.name for path in ASSET.iterdir()} - {"README.md"}
+    different = [n for n in names if (tmp_path / n).read_bytes() != (ASSET / n).read_bytes()]
+    assert different == []
+    assert sum(path.stat().st_size for path in ASSET.iterdir()) < 5_000_000
+
+
+def test_its_tokenizer_writes_json_briefly_and_digits_singly() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(ASSET)
+    text = '{"detections": [{"label": "red circle", "box": [120, 340, 560, 780]}], "count": 1}'
+    tokens = tokenizer.tokenize(text)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert not [token for token in tokens if any(map(str.isdigit, token)) and len(token) > 1]
+    assert len(tokens) <= len(text) / 2.5
+    strange = "naïve 漢字 🙂 \x00"
+    assert tokenizer.decode(tokenizer.encode(strange)) == strange

@@ -1,0 +1,179 @@
+"""Loads a model and its processor with ``transformers``, and says clearly why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vlmbench_plugin.core import ModelSpec
+from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+FOLDER_PARTS = (
+    ("a configuration (config.json)", ("config.json",)),
+    ("weights (*.safetensors or pytorch_model*.bin)", ("*.safetensors", "pytorch_model*.bin")),
+    ("a tokenizer (tokenizer.json or vocab.json)", ("tokenizer.json", "vocab.json")),
+    (
+        "a processor (preprocessor_config.json or processor_config.json)",
+        ("preprocessor_config.json", "processor_config.json"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model ready to generate, and its processor."""
+
+    model: Any
+    processor: Any
+
+
+def pick_device(name: str) -> Any:
+    """The torch device of a ``--device`` value.
+
+    Raises:
+        UsageError: If there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        message = f"expected a device such as auto, cpu or cuda:0, got {name!r}"
+        raise UsageError(message) from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"the device {name} is not there: torch sees {torch.cuda.device_count()} CUDA devices",
+            hint="use --device cpu, or install a torch build for this machine's driver",
+        )
+    return device
+
+
+def pick_dtype(name: str, device: Any) -> Any:
+    """The torch dtype of a ``--dtype`` value: bfloat16 on a GPU and float32 on a CPU by default.
+
+    Raises:
+        UnknownNameError: If there is no such type.
+    """
+    import torch
+
+    if name not in DTYPES:
+        raise UnknownNameError("dtype", name, DTYPES)
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    return getattr(torch, name)
+
+
+def load(spec: ModelSpec, device: Any, dtype: Any) -> Loaded:
+    """Loads a model from a local folder, the hub cache, or the hub. Never runs a model's own code.
+
+    Args:
+        spec: Whose ``hub_id`` and ``revision`` are loaded.
+        device: torch device that holds all of it.
+        dtype: torch dtype of the weights.
+
+    Raises:
+        ModelLoadError: If files are missing, unreachable or do not fit together.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    check_folder(spec)
+    options: dict[str, Any] = {} if device.type == "cpu" else {"device_map": {"": device}}
+    with _explained(spec):
+        processor = AutoProcessor.from_pretrained(spec.hub_id, revision=spec.revision)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            spec.hub_id,
+            revision=spec.revision,
+            dtype=dtype,
+            output_loading_info=True,
+            **options,
+        )
+    if absent := sorted(report["missing_keys"]):
+        # transformers would go on with random numbers in their place.
+        raise ModelLoadError(
+            f"the weights of {spec.name} lack {len(absent)} tensors, such as {absent[0]}",
+            hint="download the model again, or check that its config.json belongs to its weights",
+        )
+    return Loaded(model=model.eval(), processor=processor)
+
+
+def check_folder(spec: ModelSpec) -> None:
+    """Looks whether a local folder holds a model; anything else passes.
+
+    Raises:
+        ModelLoadError: If a part is missing; the message names every missing one.
+    """
+    folder = Path(spec.hub_id)
+    if not folder.is_dir():
+        return
+    missing = [
+        part
+        for part, patterns in FOLDER_PARTS
+        if not any(found for pattern in patterns for found in folder.glob(pattern))
+    ]
+    if missing:
+        raise ModelLoadError(
+            f"the folder {folder} of {spec.name} holds no model: it lacks {', '.join(missing)}",
+            hint="point --model at a folder written by save_pretrained (model and processor), "
+            "or at a complete download of the hub repository",
+        )
+
+
+@contextmanager
+def _explained(spec: ModelSpec) -> Iterator[None]:
+    """Turns what loading may raise into an error that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        where = "the folder" if Path(spec.hub_id).is_dir() else "the hub id"
+        revision = f" at revision {spec.revision}" if spec.revision else ""
+        raise ModelLoadError(
+            f"{spec.name} does not load from {where} {spec.hub_id}{revision}: "
+            f"{type(error).__name__}: {error}",
+            hint="the hub must be reachable (or the model cached, or --model a local folder), "
+            "gated models need `hf auth login`, and a new architecture a newer transformers",
+        ) from error
+
+
+def commit_of(spec: ModelSpec) -> str | None:
+    """The commit that a hub model was loaded from; None for a local folder."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if Path(spec.hub_id).is_dir():
+        return None
+    # transformers 5.23 no longer keeps the commit in the configuration; the cache's path has it.
+    found = try_to_load_from_cache(spec.hub_id, "config.json", revision=spec.revision)
+    return Path(found).parent.name if isinstance(found, str) else spec.revision
+
+
+def cached_revisions(hub_id: str) -> frozenset[str]:
+    """Commit hashes of a model in the hub cache."""
+    cache = _cache_of(hub_id)
+    found = cache.repos if cache is not None else ()
+    return frozenset(revision.commit_hash for repo in found for revision in repo.revisions)
+
+
+def delete_revisions(hub_id: str, revisions: frozenset[str]) -> None:
+    """Deletes revisions of a model from the hub cache."""
+    cache = _cache_of(hub_id)
+    if cache is not None and revisions:
+        cache.delete_revisions(*sorted(revisions)).execute()
+
+
+def _cache_of(hub_id: str) -> Any:
+    """The hub cache narrowed to one model: copies of a model share commit hashes with it."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        cache = scan_cache_dir()
+    except CacheNotFound:
+        return None
+    ours = (repo for repo in cache.repos if (repo.repo_type, repo.repo_id) == ("model", hub_id))
+    return replace(cache, repos=frozenset(ours))
