@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlmbench_plugin.aggregate import LeaderboardRow, aggregate, leaderboard, mean_intervals
+from vlmbench_plugin.aggregate import (
+    LeaderboardRow,
+    aggregate,
+    comparable,
+    leaderboard,
+    mean_intervals,
+)
 from vlmbench_plugin.cells import MetricsRow, bucket
 from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.record import Record
@@ -367,3 +373,24 @@ def test_thinking_and_not_are_two_lines() -> None:
 def test_no_rows_no_leaderboard() -> None:
     assert aggregate([], categories=()) == ()
     assert leaderboard((), {}) == ()
+
+
+def test_models_are_compared_on_the_images_that_all_have() -> None:
+    long = [item(i, 1.0 if i < 3 else 0.0, model="long") for i in range(10)]
+    short = [item(i, 1.0, model="short") for i in range(3)]
+    broken = [error(1, model="long", mode="constrained"), item(1, 1.0, mode="constrained")]
+    shared = comparable([*long, *short, *broken])
+    assert [r.image_id for r in shared if r.model == "long" and r.status != "error"] == [
+        f"image-{i:04d}" for i in range(3)
+    ]
+    assert broken[0] in shared
+    assert broken[1] in shared
+    board = leaderboard(aggregate(shared[:6], categories=("ocr_text",)), {})
+    assert [row.rank for row in board] == [1, 1]
+    assert comparable(long) == tuple(long)
+
+
+def test_the_same_image_id_of_another_source_is_another_image() -> None:
+    here = item(0, 1.0, model="a", source="photo")
+    there = item(0, 1.0, model="b", source="synthetic")
+    assert comparable([here, there]) == ()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vlmbench_plugin.asking import build_request, fingerprint, request_id, right_answer
-from vlmbench_plugin.core import Case, Frame, Mode, ModelSpec, VisionTask
+from vlmbench_plugin.core import Case, Mode, ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
@@ -103,6 +103,7 @@ def test_the_image_is_capped_once_and_drawn_only_when_asked_for() -> None:
         lambda: key(settings=Settings(runner="stub")),
         lambda: key(settings=Settings(runner_args={"faults": "none"})),
         lambda: key(settings=Settings(dtype="float16")),
+        lambda: key(settings=Settings(replay="earlier")),
     ],
 )
 def test_the_fingerprint_changes_with_what_decides_the_text(change: Callable[[], str]) -> None:

@@ -14,7 +14,14 @@ from vlmbench_plugin.core import MODES, Mode, ModelSpec
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval, mean_interval
 
-__all__ = ["LeaderboardRow", "MetricsRow", "aggregate", "leaderboard", "mean_intervals"]
+__all__ = [
+    "LeaderboardRow",
+    "MetricsRow",
+    "aggregate",
+    "comparable",
+    "leaderboard",
+    "mean_intervals",
+]
 
 MAX_ERROR_SHARE = 0.02
 """A model with a larger share of errors in a category is not ranked."""
@@ -84,6 +91,28 @@ def aggregate(
 
 def _at(name: str, order: Sequence[str]) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order)), name
+
+
+def comparable(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Returns the records on which models may be compared: of the images that all of them have.
+
+    In each (category, mode) an image counts where every model that was asked there has a scored
+    item of it. Errors stay, so that they can be counted.
+    """
+    records = tuple(records)
+    images: dict[tuple[str, Mode], dict[tuple[str, str], set[tuple[str, str]]]] = defaultdict(dict)
+    for record in records:
+        if record.status != "error":
+            models = images[record.category, record.mode]
+            image = (record.source, record.image_id)
+            models.setdefault((record.model, record.reasoning), set()).add(image)
+    shared = {cell: set.intersection(*models.values()) for cell, models in images.items()}
+    return tuple(
+        record
+        for record in records
+        if record.status == "error"
+        or (record.source, record.image_id) in shared[record.category, record.mode]
+    )
 
 
 def mean_intervals(

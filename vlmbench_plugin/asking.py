@@ -100,6 +100,7 @@ def fingerprint(
         "image": [settings.dataset, case.source, case.image_id, case.size, settings.max_pixels],
         "vocabulary": settings.vocabulary,
         "runner": [settings.runner, sorted(settings.runner_args.items()), settings.dtype],
+        "replay": settings.replay,
         "reasoning": REASONING,
         "seed": settings.seed,
     }

@@ -8,9 +8,9 @@ one *record*: one line of ``results.jsonl`` (``record.py``). What the user asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     import random
@@ -289,35 +289,3 @@ class ModelSpec:
     served_name: str | None = None
     sampling: Mapping[str, float] = field(default_factory=dict)
     toy: bool = False
-
-
-class Runner(Protocol):
-    """Turns requests into raw text. One file per runner, found by its name.
-
-    A runner module ends in ``RUNNER``, a callable ``(spec, settings, oracle) -> Runner``, where
-    ``oracle`` maps a request id to the right answer and is None for every runner but the stub.
-    """
-
-    def generate(self, requests: Iterable[Request]) -> Iterator[Generation]:
-        """Yields one generation per request, in order; may read ahead.
-
-        Raises:
-            RunnerError: If an item fails; the item becomes an error and the run goes on.
-        """
-        ...
-
-    def describe(self) -> Mapping[str, Json]:
-        """What a manifest and a fingerprint need: dtype, device, library versions, revision."""
-        ...
-
-    def close(self) -> None:
-        """Frees the model's memory."""
-        ...
-
-
-class CaseSource(Protocol):
-    """A lazily built sequence of cases: its length is known without drawing or reading."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Case: ...

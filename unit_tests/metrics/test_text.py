@@ -72,6 +72,8 @@ def test_ocr_containment() -> None:
     assert ocr_containment(["OPEN THE", "DOOR now"], ["nothing", "open"], 4) == 1.0
     assert ocr_containment(["OPEN THE", "DOOR now"], ["close"], 4) == 0.0
     assert ocr_containment([], ["close"], 4) == 0.0
+    assert ocr_containment(["45 apple"], ["45% apple"], 2) == 0.0
+    assert ocr_containment(["(45% apple)"], ["45% apple."], 2) == 1.0
     assert ocr_containment(["OPEN"], [], 4) == 0.0
 
 

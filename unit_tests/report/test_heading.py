@@ -17,8 +17,6 @@ def heading_text(run: Any) -> str:
     [
         ("synthetic", "drawn scenes, not your images"),
         ("smoke", "not a measurement"),
-        ("full", "training data"),
-        ("real", "training data"),
         ("my-folder", "Data set my-folder."),
     ],
 )
@@ -101,3 +99,10 @@ def test_the_legend_says_who_is_not_ranked_and_why(make_run: Any) -> None:
     assert named in text
     assert "Incomplete" not in " ".join(legend(board))
     assert legend(()) == []
+
+
+def test_it_says_when_models_had_other_images(make_run: Any) -> None:
+    board, rows, _ = make_run()
+    some = " ".join(Heading.of(board, rows, left_out=7).sentences())
+    assert "on the images that all of them have: 7 records" in some
+    assert "left out" not in " ".join(Heading.of(board, rows).sentences())

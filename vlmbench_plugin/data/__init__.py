@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from vlmbench_plugin.core import CaseSource, Drawn, VisionTask
+from typing import Protocol
+
+from vlmbench_plugin.core import Case, Drawn, VisionTask
 from vlmbench_plugin.data.smoke import SmokeCases
 from vlmbench_plugin.data.synthetic import DrawnCases
 from vlmbench_plugin.errors import UnknownNameError
 from vlmbench_plugin.settings import Settings
 
 DATASETS: tuple[str, ...] = ("smoke", "synthetic")
+
+
+class CaseSource(Protocol):
+    """A lazily built sequence of cases: its length is known without drawing or reading."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Case: ...
 
 
 def load_cases(task: VisionTask, settings: Settings) -> CaseSource:

@@ -17,9 +17,6 @@ FEW = 30
 _DATASETS = {
     "synthetic": "drawn scenes, not your images",
     "smoke": "a few packaged cases per task: a check of the installation, not a measurement",
-    "full": "public images for four tasks, drawn scenes for the others; "
-    "public images may be in a model's training data",
-    "real": "public photographs, which may be in a model's training data",
 }
 _NO_MODEL = {"stub": "stub answers", "replay": "answers replayed from an earlier run"}
 _RULES = {
@@ -41,6 +38,7 @@ class Heading:
         n: The smallest and the largest number of scored items in a cell that has any; None where
             nothing has been scored.
         ranking_mode: The mode that ranks; None without rows.
+        left_out: Records of images that not all models have, which no table counts.
     """
 
     datasets: tuple[str, ...]
@@ -50,9 +48,12 @@ class Heading:
     toys: tuple[str, ...]
     n: tuple[int, int] | None
     ranking_mode: Mode | None
+    left_out: int = 0
 
     @classmethod
-    def of(cls, board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow]) -> Heading:
+    def of(
+        cls, board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], *, left_out: int = 0
+    ) -> Heading:
         """Returns the facts that the rows themselves tell, so that a whole folder is covered."""
         sizes = [row.n for row in rows if row.n]
         return cls(
@@ -63,6 +64,7 @@ class Heading:
             toys=tuple(title(row.model, row.reasoning) for row in board if row.toy),
             n=(min(sizes), max(sizes)) if sizes else None,
             ranking_mode=board[0].ranking_mode if board else None,
+            left_out=left_out,
         )
 
     def sentences(self) -> list[str]:
@@ -85,6 +87,11 @@ class Heading:
         rules = [_RULES.get(rule, rule) for rule in self.vocabularies]
         if rules:
             found.append(f"Vocabulary: {' and '.join(rules)}.")
+        if self.left_out:
+            found.append(
+                "Models are compared on the images that all of them have: "
+                f"{self.left_out} records of other images are left out (metrics.jsonl has them)."
+            )
         return found + self._sizes()
 
     def _sizes(self) -> list[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
+from typing import Protocol
 
-from vlmbench_plugin.core import Answer, ModelSpec, Runner
+from vlmbench_plugin.core import Answer, Generation, Json, ModelSpec, Request
 from vlmbench_plugin.errors import MissingExtraError, UnknownNameError
 from vlmbench_plugin.settings import Settings
 
@@ -22,6 +23,30 @@ RUNNERS: tuple[str, ...] = tuple(
 
 Oracle = Callable[[str], Answer]
 """Request id -> the right answer in the model's frame."""
+
+
+class Runner(Protocol):
+    """Turns requests into raw text. One file per runner, found by its name.
+
+    A runner module ends in ``RUNNER``, a callable ``(spec, settings, oracle) -> Runner``, where
+    ``oracle`` maps a request id to the right answer and is None for every runner but the stub.
+    """
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        """Yields one generation per request, in order; may read ahead.
+
+        Raises:
+            RunnerError: If an item fails; the item becomes an error and the run goes on.
+        """
+        ...
+
+    def describe(self) -> Mapping[str, Json]:
+        """What a manifest and a fingerprint need: dtype, device, library versions, revision."""
+        ...
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        ...
 
 
 def open_runner(
@@ -44,7 +69,8 @@ def open_runner(
     try:
         runner: Runner = _module(name).RUNNER(spec, settings, oracle)
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] == "vlmbench_plugin":
+        # transformers names no module where torchvision is what its processors miss.
+        if (error.name or "").partition(".")[0] == "vlmbench_plugin":
             raise
         raise MissingExtraError(f"runner {name}", name, error) from error
     return runner

@@ -33,6 +33,6 @@ TASK = VisionTask(
     ),
     score=score,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
-    answer_tokens=300,
+    answer_tokens=200,
     overlap=True,
 )

@@ -51,4 +51,5 @@ TASK = VisionTask(
     score=score,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=250,
+    right_at=0.75,  # of two pairs, one guessed right is no right label
 )

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib import metadata
+
+import pytest
+
+from unit_tests.plugin.conftest import CATEGORIES, Inside, plugin_arguments
+from vlmbench_plugin.option_table import OPTIONS
+from vlmbench_plugin.options import read_settings
+from vlmbench_plugin.settings import Settings
+
+STUB = ("--runner", "stub", "--category", CATEGORIES)
+
+
+@pytest.fixture(autouse=True)
+def _no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest-playwright has a ``--device`` of its own, see test_neighbours.py."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
+def parsed(pytester: pytest.Pytester, *arguments: str) -> Settings:
+    config = pytester.parseconfig(*plugin_arguments(), *arguments)
+    return read_settings(config)
+
+
+def test_every_setting_has_exactly_one_option() -> None:
+    assert sorted(option.field for option in OPTIONS) == sorted(f.name for f in fields(Settings))
+
+
+def test_help_starts_with_a_capital_and_says_the_default() -> None:
+    silent = {"replay", "runner_args"}  # without a value there is nothing
+    for option in OPTIONS:
+        assert option.help[0].isupper(), option.field
+        assert ("(default: " in option.help) != (option.field in silent), option.field
+
+
+def test_nothing_given_is_the_defaults(pytester: pytest.Pytester) -> None:
+    assert parsed(pytester) == Settings()
+
+
+def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
+    values = {
+        "model": "qwen3vl-4b,qwen3.5-2b",
+        "mode": "constrained",
+        "category": "ocr_text,segmentation",
+        "runner": "stub",
+        "dataset": "smoke",
+        "n": "7",
+        "seed": "3",
+        "vocabulary": "open",
+        "difficulty": "hard,easy",
+        "max-new-tokens": "99",
+        "max-pixels": "1000",
+        "right-at": "0.75",
+        "frame": "pixel",
+        "report-dir": "here",
+        "replay": ".",
+        "on-miss": "fail",
+        "min-yield": "0.25",
+        "thumbnails": "off",
+        "device": "cpu,cpu",
+        "dtype": "float32",
+        "runner-arg": "a=1=2",
+    }
+    flags = ("fresh", "clear-cache-after-model")
+
+    def spelled(prefix: str) -> list[str]:
+        given = [f"{prefix}{name}={value}" for name, value in values.items()]
+        return given + [f"{prefix}{name}" for name in flags]
+
+    long = parsed(pytester, *spelled("--vlm-"))
+    assert long == parsed(pytester, *spelled("--"))
+    assert long == Settings(
+        models=("qwen3vl-4b", "qwen3.5-2b"),
+        modes=("constrained",),
+        categories=("ocr_text", "segmentation"),
+        runner="stub",
+        dataset="smoke",
+        n=7,
+        seed=3,
+        vocabulary="open",
+        difficulty=("hard", "easy"),
+        max_new_tokens=99,
+        max_pixels=1000,
+        right_at=0.75,
+        frame="pixel",
+        report_dir="here",
+        fresh=True,
+        replay=".",
+        on_miss="fail",
+        min_yield=0.25,
+        thumbnails=False,
+        clear_cache_after_model=True,
+        device="cpu,cpu",
+        dtype="float32",
+        runner_args={"a": "1=2"},
+    )
+
+
+def test_lists_repeat_and_take_commas_and_drop_doubles(pytester: pytest.Pytester) -> None:
+    settings = parsed(
+        pytester,
+        "--models",
+        "qwen3vl-4b, qwen3vl-2b",
+        "--vlm-model=qwen3vl-4b",
+        "--model=qwen3vl-8b",
+    )
+    assert settings.models == ("qwen3vl-4b", "qwen3vl-2b", "qwen3vl-8b")
+
+
+def test_ini_twins_give_way_to_options(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        "[pytest]\nvlm_model = qwen3vl-4b,qwen3vl-2b\nvlm_mode = constrained\nvlm_dataset = smoke\n"
+        "vlm_report_dir = there\n"
+    )
+    settings = parsed(pytester, "--dataset", "synthetic")
+    assert settings.models == ("qwen3vl-4b", "qwen3vl-2b")
+    assert settings.modes == ("constrained",)
+    assert settings.dataset == "synthetic"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--model", "qwen9"), "*unknown model*qwen9*"),
+        (("--mode", "json"), "*--mode: unknown 'json'; valid: json_mode, constrained*"),
+        (("--category", "cats"), "*unknown category 'cats'; valid: image_classification, *"),
+        (("--dataset", "imagenet"), "*unknown dataset 'imagenet'; valid: smoke, synthetic*"),
+        (("--runner", "gpt"), "*unknown runner 'gpt'; valid: replay, stub, vlm*"),
+        (("--n", "0"), "*--n takes a whole number of at least 1, got '0'*"),
+        (("--n", "twelve"), "*--n takes a whole number of at least 1, got 'twelve'*"),
+        (("--seed", "-1"), "*--seed takes a whole number of at least 0, got '-1'*"),
+        (("--right-at", "50"), "*--right-at takes a number from 0 to 1, got '50'*"),
+        (("--min-yield", "nan"), "*--min-yield takes a number from 0 to 1, got 'nan'*"),
+        (("--on-miss", "xfail"), "*--on-miss: unknown 'xfail'; valid: miss, fail*"),
+        (("--frame", "px"), "*--frame: unknown 'px'; valid: norm_0_1000, *"),
+        (("--difficulty", "easy,brutal"), "*--difficulty: unknown 'brutal'; valid: easy, *"),
+        (("--thumbnails", "yes"), "*--thumbnails: unknown 'yes'; valid: on, off*"),
+        (("--runner-arg", "timeout"), "*--runner-arg takes key=value, got 'timeout'*"),
+        (("--model", "a,,b"), "*--model was given an empty name*"),
+        (("--runner", "replay"), "*--runner replay needs --replay FILE*"),
+        (("--replay", "nowhere"), "*--replay nowhere: there is no such file or folder*"),
+    ],
+)
+def test_wrong_values_are_told(inside: Inside, arguments: tuple[str, ...], expected: str) -> None:
+    result = inside(*STUB, *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *"])
+    result.stderr.fnmatch_lines([expected])
+
+
+def test_a_wrong_ini_value_stops_the_collection(inside: Inside, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nvlm_mode = json\n")
+    result = inside()
+    assert result.ret != pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*--mode: unknown 'json'; valid: json_mode, constrained*"])
+
+
+def test_a_wrong_ini_value_does_not_stop_other_tests(
+    inside: Inside, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini("[pytest]\nvlm_mode = json\n")
+    pytester.makepyfile(test_other="def test_other(): pass")
+    inside("test_other.py").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_more_workers_than_devices_is_a_slip_of_the_keyboard(inside: Inside, device: str) -> None:
+    if device == "auto":  # like numpy, torch cannot be imported a second time after pytester
+        pytest.importorskip("torch")
+    result = inside("-n", "12", "--runner", "vlm", "--device", device, plugins=["xdist"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: -n 12 starts 12 workers *did you mean --n 12[?]"])
+    assert "gw0" not in result.stdout.str()
+
+
+def test_workers_are_not_counted_where_no_model_is_loaded(inside: Inside) -> None:
+    result = inside("-n", "2", "--collect-only", *STUB, plugins=["xdist"])
+    assert result.ret == pytest.ExitCode.OK
+
+
+def test_a_missing_extra_is_told_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = metadata.version
+
+    def version(name: str) -> str:
+        if name == "xgrammar":
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    result = inside("--runner", "vlm", "--n", "1", "--category", "ocr_text")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: runner vlm needs a package *xgrammar*"])
+    result.stderr.fnmatch_lines(["*hint: pip install 'qwen-vlmbench[[]vlm]'"])
+
+
+def test_each_device_of_the_list_is_one_worker(inside: Inside) -> None:
+    result = inside(
+        *("-n", "3", "--runner", "vlm", "--device", "cpu,cpu", "--n", "1"), plugins=["xdist"]
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: -n 3 *there are 2 devices (cpu, cpu)*"])

@@ -1,0 +1,195 @@
+"""The console script ``qwen-vlmbench``: the benchmark without a clone.
+
+It runs ``pytest --pyargs vlmbench_plugin.bench`` in the current folder. That folder's
+``conftest.py`` is loaded, so that one's own tasks are seen; its ini file is not: an ``addopts`` or
+a ``python_functions`` made for other tests must not change the benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from vlmbench_plugin import __version__
+from vlmbench_plugin.categories import CATEGORIES
+from vlmbench_plugin.core import FRAMES, Frame
+from vlmbench_plugin.option_table import OPTIONS
+
+_EPILOG = """\
+commands:
+  models               list the models that have a name
+  tasks                list the tasks
+  schema CATEGORY      print what a legal answer is (--format gbnf|json-schema)
+
+Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
+0 when every item is accounted for and every gate holds, 1 for errors, missing items or a gate
+not met, 4 for a wrong option. The conftest.py of the current folder is loaded, its ini file is not.
+
+examples:
+  qwen-vlmbench --runner stub --dataset smoke
+  qwen-vlmbench --models qwen3vl-4b qwen3.5-27b --modes json_mode constrained --n 12
+  qwen-vlmbench --models qwen3vl-4b --categories segmentation bbox_grounding
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the console script.
+
+    Args:
+        argv: The arguments; those of the process if None.
+
+    Returns:
+        The exit status.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = _COMMANDS.get(arguments[0]) if arguments else None
+    if command is not None:
+        return command(arguments[1:])
+    import pytest
+
+    return int(pytest.main(pytest_arguments(arguments, Path.cwd())))
+
+
+def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
+    """Returns the arguments of pytest for those of the console script.
+
+    Lists may be separated by spaces, as in ``--models a b``; what is not ours is passed on.
+    """
+    parser = argparse.ArgumentParser(
+        prog="qwen-vlmbench",
+        usage="%(prog)s [options] [pytest options] | models | tasks | schema CATEGORY",
+        description="Which Qwen VLM is the best zero-shot image-to-JSON labeler?",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    for option in OPTIONS:
+        keywords = option.arguments()
+        if option.listed:
+            keywords |= {"action": "extend", "nargs": "+"}
+        parser.add_argument(*option.flags("--"), *option.flags("--vlm-"), **keywords)
+    ours, others = parser.parse_known_args(arguments)
+    found = [
+        "--pyargs",
+        "vlmbench_plugin.bench",
+        "-p",
+        "vlmbench_plugin.short_options",
+        f"--rootdir={folder}",
+        f"--confcutdir={folder}",
+        "-c",
+        os.devnull,
+    ]
+    for option in OPTIONS:
+        found += _spelled(option.flags("--vlm-")[0], getattr(ours, option.dest))
+    return found + others
+
+
+def _spelled(flag: str, value: str | bool | Sequence[str] | None) -> list[str]:
+    """Returns one option as pytest takes it; ``=`` keeps a value that begins with a dash whole."""
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [flag]
+    return [f"{flag}={one}" for one in ([value] if isinstance(value, str) else value)]
+
+
+def _print(line: str = "") -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _print_table(lines: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        _print(
+            "  ".join(text.ljust(size) for text, size in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def _models(argv: Sequence[str]) -> int:
+    argparse.ArgumentParser(
+        prog="qwen-vlmbench models", description="List the models that have a name."
+    ).parse_args(argv)
+    from vlmbench_plugin.models import MODELS
+
+    _print_table(
+        [
+            ("name", "id", "params", "active", "frame"),
+            *(
+                (
+                    spec.name,
+                    spec.hub_id,
+                    _billions(spec.total_params),
+                    _billions(spec.active_params),
+                    spec.frame,
+                )
+                for spec in MODELS.values()
+            ),
+        ]
+    )
+    return 0
+
+
+def _billions(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}B"
+
+
+def _tasks(argv: Sequence[str]) -> int:
+    argparse.ArgumentParser(prog="qwen-vlmbench tasks", description="List the tasks.").parse_args(
+        argv
+    )
+    from vlmbench_plugin.tasks import TASKS
+
+    _print_table(
+        [
+            ("category", "right at", "asks"),
+            *((task.category, f"{task.right_at:g}", task.title) for task in TASKS.values()),
+        ]
+    )
+    return 0
+
+
+def _schema(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="qwen-vlmbench schema",
+        description="Print what a legal answer of a task is, for the names of the drawn scenes.",
+    )
+    parser.add_argument("category", choices=CATEGORIES, metavar="CATEGORY")
+    parser.add_argument(
+        "--format",
+        choices=("gbnf", "json-schema"),
+        default="json-schema",
+        help="gbnf (the grammar) or json-schema (default)",
+    )
+    parser.add_argument(
+        "--frame",
+        choices=FRAMES,
+        default="norm_0_1000",
+        help="Coordinate frame of the grammar (default: norm_0_1000)",
+    )
+    asked = parser.parse_args(argv)
+    _print(_artifact(asked.category, asked.format, asked.frame))
+    return 0
+
+
+def _artifact(category: str, form: str, frame: Frame) -> str:
+    from vlmbench_plugin.fields import artifacts
+    from vlmbench_plugin.tasks import get_task
+
+    task = get_task(category)
+    source = task.ground_truth["synthetic"]
+    built = artifacts(task.fields, source.vocabulary, frame, "closed")
+    if form == "gbnf":
+        return built.gbnf.rstrip("\n")
+    return json.dumps(built.json_schema, indent=2)
+
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "models": _models,
+    "tasks": _tasks,
+    "schema": _schema,
+}

@@ -1,0 +1,139 @@
+"""From options and ini values to ``Settings``, once per process and only where needed.
+
+Values stay text until ``read_settings``, so that they travel to xdist workers and so that a wrong
+one is told in our own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vlmbench_plugin.categories import CATEGORIES
+from vlmbench_plugin.errors import UnknownNameError, VlmBenchError
+from vlmbench_plugin.option_table import OPTIONS, Option
+
+if TYPE_CHECKING:
+    from vlmbench_plugin.core import VisionTask
+    from vlmbench_plugin.settings import Settings
+
+_settings_key = pytest.StashKey["Settings"]()
+_tasks_key = pytest.StashKey["tuple[VisionTask, ...]"]()
+
+
+def given_on_command_line(config: pytest.Config) -> bool:
+    """Whether the user typed one of our options; what an ini file adds does not count."""
+    if all(getattr(config.option, option.dest, None) is None for option in OPTIONS):
+        return False
+    ours = {flag for option in OPTIONS for p in ("--", "--vlm-") for flag in option.flags(p)}
+    return any(str(arg).partition("=")[0] in ours for arg in config.invocation_params.args)
+
+
+def own_tasks(config: pytest.Config) -> tuple[VisionTask, ...]:
+    """Returns the tasks of the hook ``pytest_vlmbench_tasks``; the hook is called once a run.
+
+    Raises:
+        pytest.UsageError: If a category is defined twice.
+    """
+    if _tasks_key not in config.stash:
+        found = tuple(task for tasks in config.hook.pytest_vlmbench_tasks() for task in tasks)
+        names = [*CATEGORIES, *(task.category for task in found)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise pytest.UsageError(
+                f"pytest_vlmbench_tasks: expected new category names, got {', '.join(twice)} again"
+            )
+        config.stash[_tasks_key] = found
+    return config.stash[_tasks_key]
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Returns the settings of this run, read and checked on first use.
+
+    Raises:
+        pytest.UsageError: If a value is wrong; the message lists the valid ones.
+    """
+    if _settings_key not in config.stash:
+        own = [task.category for task in own_tasks(config)]
+        config.stash[_settings_key] = read_settings(config, own)
+    return config.stash[_settings_key]
+
+
+def report_folder(config: pytest.Config) -> Path:
+    """Returns the folder of the results, before ``--fresh`` numbers it; checks nothing.
+
+    An option is relative to the current folder, as the shell completes it; an ini value and the
+    default are relative to pytest's root.
+    """
+    from vlmbench_plugin.settings import Settings
+    from vlmbench_plugin.store import default_folder
+
+    if config.option.vlm_report_dir:
+        typed: str = config.option.vlm_report_dir
+        return config.invocation_params.dir / typed
+    dataset = config.option.vlm_dataset or config.getini("vlm_dataset") or Settings().dataset
+    return config.rootpath / (config.getini("vlm_report_dir") or default_folder(dataset))
+
+
+def read_settings(config: pytest.Config, own_categories: Iterable[str] = ()) -> Settings:
+    """Reads and checks all options.
+
+    Args:
+        config: Of this pytest run.
+        own_categories: Names of tasks that the hook ``pytest_vlmbench_tasks`` adds.
+
+    Raises:
+        pytest.UsageError: If a value is wrong; the message lists the valid ones.
+    """
+    from vlmbench_plugin.settings import Settings
+
+    given: dict[str, Any] = {}
+    for option in OPTIONS:
+        text = getattr(config.option, option.dest, None)
+        if not text and option.ini is not None:
+            text = config.getini(option.ini) or None
+        if text is not None:
+            given[option.field] = _value(option, text)
+    given["runner_args"] = dict(given.get("runner_args", ()))
+    settings = Settings(**given)
+    _check_names(settings, (*CATEGORIES, *own_categories))
+    return settings
+
+
+def _value(option: Option, text: Any) -> Any:
+    if isinstance(text, bool):
+        return text
+    if not option.listed:
+        return option.read(option.flag, text)
+    texts = [text] if isinstance(text, str) else list(text)
+    if option.commas:
+        texts = [part.strip() for piece in texts for part in piece.split(",")]
+    if not all(texts):
+        raise pytest.UsageError(f"{option.flag} was given an empty name")
+    # dict.fromkeys drops what was named twice: pytest refuses two items of one id.
+    return tuple(dict.fromkeys(option.read(option.flag, piece) for piece in texts))
+
+
+def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
+    from vlmbench_plugin.data import DATASETS
+    from vlmbench_plugin.models import resolve_models
+    from vlmbench_plugin.runners import RUNNERS
+
+    try:
+        for category in settings.categories:
+            if category not in categories:
+                raise UnknownNameError("category", category, categories)
+        if settings.dataset not in DATASETS:
+            raise UnknownNameError("dataset", settings.dataset, DATASETS)
+        if settings.runner not in RUNNERS:
+            raise UnknownNameError("runner", settings.runner, RUNNERS)
+        resolve_models(settings.models, settings.frame)
+    except VlmBenchError as error:
+        raise pytest.UsageError(str(error)) from error
+    if settings.runner == "replay" and settings.replay is None:
+        raise pytest.UsageError("--runner replay needs --replay FILE, an earlier results.jsonl")
+    if settings.replay is not None and not Path(settings.replay).exists():
+        raise pytest.UsageError(f"--replay {settings.replay}: there is no such file or folder")

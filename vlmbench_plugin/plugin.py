@@ -1,0 +1,163 @@
+"""The pytest hooks, thin. Options are in ``options.py``, run state in ``session.py``.
+
+This module is imported by every pytest run of an environment that has the package installed, so it
+imports nothing heavy; ``bench.py`` and what it needs are loaded with the first benchmark test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vlmbench_plugin import hookspecs
+from vlmbench_plugin.categories import CATEGORIES
+from vlmbench_plugin.option_table import OPTIONS, add_options
+from vlmbench_plugin.options import given_on_command_line, own_tasks, settings_of
+from vlmbench_plugin.session import Controller
+
+if TYPE_CHECKING:
+    from vlmbench_plugin.bench import Labeler
+
+BENCH_MARK = "vlmbench"
+_PROPERTIES = ("score", "valid", "failure", "tokens")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Registers ``--vlm-<name>`` for every option, and the ini twins."""
+    add_options(
+        parser.getgroup("vlmbench", "Benchmark of VLMs as JSON labelers").addoption, "--vlm-"
+    )
+    for option in OPTIONS:
+        if option.ini is not None:
+            parser.addini(option.ini, f"Ini twin of --vlm-{option.names[0]}.", default=None)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Registers our own hooks."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers markers and, on the controller, the run's state; checks what the user typed."""
+    own = own_tasks(config)
+    config.addinivalue_line("markers", f"{BENCH_MARK}: one model labels one image once")
+    for category in (*CATEGORIES, *(task.category for task in own)):
+        config.addinivalue_line("markers", f"{category}: benchmark items of this category")
+    if is_worker(config):
+        return
+    controller = Controller(config)
+    if given_on_command_line(config):
+        settings_of(config)
+        controller.check_workers()
+    config.pluginmanager.register(controller, "vlmbench_controller")
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Makes one item of each model, category, mode and case; model-outer.
+
+    Two calls: parametrising model and case together sets the session fixture up for every item.
+    """
+    if metafunc.definition.get_closest_marker(BENCH_MARK) is None:
+        return
+    from vlmbench_plugin.bench import bench_of
+
+    bench = bench_of(metafunc.config)
+    marks = {category: getattr(pytest.mark, category) for category in bench.tasks}
+    metafunc.parametrize("vlm", list(bench.specs), indirect=True, scope="session")
+    metafunc.parametrize(
+        "case",
+        [
+            pytest.param(ref, id=ref.request_id("")[1:], marks=marks[ref.category])
+            for ref in bench.refs()
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def vlm(request: pytest.FixtureRequest) -> Generator[Labeler]:
+    """One model; pytest closes it before it sets up the next."""
+    from vlmbench_plugin.bench import Labeler, bench_of, done_of
+
+    bench = bench_of(request.config)
+    slot = getattr(request.config, "workerinput", {}).get("vlmbench_slot", 0)
+    labeler = Labeler(bench, bench.specs[request.param], done_of(request.config), slot)
+    yield labeler
+    labeler.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns an item's outcome into its report: a miss is set here, never raised."""
+    if item.get_closest_marker(BENCH_MARK) is None:
+        return (yield)
+    from vlmbench_plugin.bench import facts_key, outcome_key
+
+    if call.when == "setup" and outcome_key in item.stash:  # an earlier attempt, under --reruns
+        del item.stash[outcome_key]
+    report = yield
+    outcome = item.stash.get(outcome_key, None)
+    if outcome is None:
+        if report.failed:
+            vars(report).update(vlmbench_status="error")
+        return report
+    if call.when != "call":
+        return report
+    vars(report).update(
+        vlmbench_status=outcome.status,
+        vlmbench_failure=outcome.failure,
+        vlmbench_key=outcome.key,
+        vlmbench_record=outcome.record,
+        vlmbench_facts=item.stash.get(facts_key, None),
+    )
+    metadata = outcome.metadata()
+    # Replaced, not appended: under --reruns the item keeps those of earlier attempts.
+    kept = [pair for pair in item.user_properties if pair[0] not in metadata]
+    item.user_properties[:] = kept + [(name, _text(metadata[name])) for name in _PROPERTIES]
+    report.user_properties = list(item.user_properties)
+    if outcome.status == "missed" and report.passed:
+        _set_missed(report, outcome.reason, settings_of(item.config).on_miss)
+    return report
+
+
+def _text(value: object) -> str:
+    """Returns a property's value as JUnit shows it: empty for no data."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _set_missed(report: pytest.TestReport, reason: str, on_miss: str) -> None:
+    report.longrepr = f"missed ({reason})"
+    if on_miss == "fail":
+        report.outcome = "failed"
+    else:
+        report.outcome = "skipped"
+        report.wasxfail = reason
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Gives a miss a word of its own."""
+    if getattr(report, "vlmbench_status", None) != "missed" or not report.skipped:
+        return None
+    return "missed", "m", f"MISSED ({getattr(report, 'vlmbench_failure', None)})"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_json_runtest_metadata(item: pytest.Item) -> dict[str, Any]:
+    """Gives pytest-json-report what JUnit gets as properties."""
+    if item.get_closest_marker(BENCH_MARK) is None:
+        return {}
+    from vlmbench_plugin.bench import outcome_key
+
+    outcome = item.stash.get(outcome_key, None)
+    return {} if outcome is None else outcome.metadata()
