@@ -18,6 +18,7 @@ from vlmbench_plugin.asking import build_request
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.models import MODELS
+from vlmbench_plugin.report.tables import parameters
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
@@ -46,8 +47,7 @@ def models_table() -> str:
     for spec in MODELS.values():
         if spec.toy:
             continue
-        total, active = spec.total_params, spec.active_params
-        size = f"{total:g}B" if total == active else f"{total:g}B ({active:g}B)"
+        size = parameters(spec.total_params, spec.active_params)
         lines.append(f"| `{spec.name}` | {spec.hub_id} | {size} | {spec.frame} |")
     return "\n".join(lines)
 

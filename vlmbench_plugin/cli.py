@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = _COMMANDS.get(arguments[0]) if arguments else None
     if command is not None:
+        # `qwen-vlmbench models | head` closes the pipe early, which is no error.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         return command(arguments[1:])
     import pytest
 
@@ -83,6 +86,9 @@ def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
         f"--confcutdir={folder}",
         "-c",
         os.devnull,
+        # This script has imported the package before pytest could; it holds no plain asserts.
+        "-W",
+        "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning",
     ]
     for option in OPTIONS:
         found += _spelled(option.flags("--vlm-")[0], getattr(ours, option.dest))
@@ -115,27 +121,14 @@ def _models(argv: Sequence[str]) -> int:
         prog="qwen-vlmbench models", description="List the models that have a name."
     ).parse_args(argv)
     from vlmbench_plugin.models import MODELS
+    from vlmbench_plugin.report.tables import parameters
 
-    _print_table(
-        [
-            ("name", "id", "params", "active", "frame"),
-            *(
-                (
-                    spec.name,
-                    spec.hub_id,
-                    _billions(spec.total_params),
-                    _billions(spec.active_params),
-                    spec.frame,
-                )
-                for spec in MODELS.values()
-            ),
-        ]
-    )
+    rows = [
+        (spec.name, spec.hub_id, parameters(spec.total_params, spec.active_params), spec.frame)
+        for spec in MODELS.values()
+    ]
+    _print_table([("name", "id", "params (active)", "frame"), *rows])
     return 0
-
-
-def _billions(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}B"
 
 
 def _tasks(argv: Sequence[str]) -> int:

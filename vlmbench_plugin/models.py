@@ -128,6 +128,8 @@ def _registry() -> Mapping[str, ModelSpec]:
         name="tiny-qwen3vl",
         hub_id=str(resources.files("vlmbench_plugin").joinpath("assets", "tiny-qwen3vl")),
         frame="norm_0_1000",
+        total_params=0.00048,
+        active_params=0.00048,
         toy=True,
     )
     eight_bit = (*(_fp8(spec) for spec in (*vl, *large)), _fp8(newest, 30.9))

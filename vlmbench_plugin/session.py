@@ -177,6 +177,9 @@ class Controller:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Decides the exit status before any reporter writes it down."""
+        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ended:
+            self.pytest_unconfigure()  # nothing ran: what was asked for was wrong
+            self._results = None
         if self._results is not None:
             try:
                 self._finish(self._results)

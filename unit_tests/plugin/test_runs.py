@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +173,11 @@ def test_a_second_run_replays(runs: Mapping[str, Finished], name: str) -> None:
         )
     ]
     assert properties[: len(properties) // 2] == properties[len(properties) // 2 :]
+
+
+def test_what_pytest_refuses_after_collection_misses_nothing(tmp_path: Path) -> None:
+    """pytest 9.1 and newer end with a usage error here, older ones deselect every item."""
+    done = run(tmp_path, *SMALL, "-m", "nosuch", "--strict-markers")
+    assert done.exit in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert "missing" not in done.output
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()

@@ -91,13 +91,17 @@ def title(model: str, reasoning: str, *, toy: bool = False) -> str:
     return f"{model}{thinking}{' (toy)' if toy else ''}"
 
 
-def params(row: LeaderboardRow) -> str:
-    """Returns total parameters, and active ones where they differ: ``35B (3B)``."""
-    if row.total_params is None:
+def parameters(total: float | None, active: float | None) -> str:
+    """Returns total parameters, and active ones where they differ: ``35B (3B)``.
+
+    Args:
+        total: In billions; None where unknown.
+        active: Used per token, in billions; None where unknown.
+    """
+    if total is None:
         return NONE
-    if row.active_params is None or row.active_params == row.total_params:
-        return _billions(row.total_params)
-    return f"{_billions(row.total_params)} ({_billions(row.active_params)})"
+    whole = _billions(total)
+    return whole if active is None or active == total else f"{whole} ({_billions(active)})"
 
 
 def board_cells(row: LeaderboardRow) -> tuple[str, ...]:
@@ -105,7 +109,7 @@ def board_cells(row: LeaderboardRow) -> tuple[str, ...]:
     return (
         NONE if row.rank is None else str(row.rank),
         title(row.model, row.reasoning, toy=row.toy),
-        params(row),
+        parameters(row.total_params, row.active_params),
         score(row.labeler_score),
         f"{score(row.mean_yield)} {between(row.mean_yield_interval)}".rstrip(),
         f"{percent(row.native_valid)} -> {percent(row.constrained_valid)}",
@@ -198,10 +202,8 @@ def counts(found: Mapping[Failure, int]) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in ordered) or NONE
 
 
-def _billions(parameters: float) -> str:
-    if parameters < 0.1:
-        return f"{1000 * parameters:.3g}M"
-    return f"{parameters:.3g}B"
+def _billions(count: float) -> str:
+    return f"{1000 * count:.3g}M" if count < 0.1 else f"{count:.3g}B"
 
 
 def _mean_of(row: LeaderboardRow, mode: Mode) -> float | None:
