@@ -20,8 +20,9 @@ from vlmbench_plugin.aggregate import (
 )
 from vlmbench_plugin.cells import MetricsRow, bucket
 from vlmbench_plugin.core import ModelSpec
+from vlmbench_plugin.floors import Floor, case_of
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import cell_interval, mean_interval
+from vlmbench_plugin.stats import cell_interval, mean_interval, paired_interval
 
 PUBLISHED = Path(__file__).parents[1] / "fixtures" / "published_grid.json"
 
@@ -124,11 +125,16 @@ def test_a_score_of_zero_is_no_missing_score() -> None:
 
 def test_a_lift_needs_eight_items_and_a_floor() -> None:
     eight = [item(index, 0.75) for index in range(8)]
-    row = one_row(eight, floors={"ocr_text": 0.25})
+    # The blind answer comes from the first case, so that the first case has no blind score.
+    blind = [0.0, 0.0, 0.25, 0.25, 0.25, 0.5, 0.5]
+    scores = {case_of(r): score for r, score in zip(eight[1:], blind, strict=True)}
+    floors = {"ocr_text": Floor(value=0.25, scores=scores)}
+    row = one_row(eight, floors=floors)
     assert (row.floor, row.lift) == (0.25, 0.5)
+    assert row.lift_interval == paired_interval([0.75 - score for score in blind])
     assert one_row(eight).lift is None
-    few = one_row(eight[:7], floors={"ocr_text": 0.25})
-    assert (few.floor, few.lift) == (None, None)
+    few = one_row(eight[:7], floors=floors)
+    assert (few.floor, few.lift, few.lift_interval) == (None, None, None)
 
 
 def test_the_vocabulary_rule_is_given_where_there_are_names() -> None:

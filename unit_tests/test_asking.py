@@ -104,6 +104,7 @@ def test_the_image_is_capped_once_and_drawn_only_when_asked_for() -> None:
         lambda: key(settings=Settings(runner_args={"faults": "none"})),
         lambda: key(settings=Settings(dtype="float16")),
         lambda: key(settings=Settings(replay="earlier")),
+        lambda: key(settings=Settings(blind=True)),
     ],
 )
 def test_the_fingerprint_changes_with_what_decides_the_text(change: Callable[[], str]) -> None:
@@ -137,3 +138,14 @@ def test_the_right_answer_is_in_the_models_frame() -> None:
     assert by_frame["norm_0_1000"][:2] == [round(x1 / width * 1000), round(y1 / height * 1000)]
     assert by_frame["norm_0_1"][0] == pytest.approx(x1 / width, abs=1e-4)
     assert by_frame["pixel"][:2] == [round(x1), round(y1)]
+
+
+def test_a_blind_model_gets_grey_of_the_same_size_and_the_same_question() -> None:
+    seen, blind = (
+        build_request(TASK, CASE, SPEC, "json_mode", Settings(blind=blind))
+        for blind in (False, True)
+    )
+    assert seen.messages == blind.messages
+    assert blind.image().size == seen.image().size
+    assert len(blind.image().getcolors() or ()) == 1
+    assert len(seen.image().getcolors(1 << 20) or ()) > 1

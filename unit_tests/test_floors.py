@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench_plugin.core import Answer, Score, Truth, Vocabulary
-from vlmbench_plugin.floors import floor
+from vlmbench_plugin.core import Answer, Score, Scorer, Truth, Vocabulary
+from vlmbench_plugin.floors import case_of
+from vlmbench_plugin.floors import floor as best_blind
 from vlmbench_plugin.record import Record
 
 
@@ -32,6 +33,11 @@ def same_label(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
 
 def label_alone(truth: Truth) -> Answer:
     return {"label": truth["label"]}
+
+
+def floor(records: list[Record], score: Scorer, answer: Any) -> float | None:
+    found = best_blind(records, score, answer)
+    return None if found is None else found.value
 
 
 LABELS = ["cat", "cat", "cat", "dog", "dog", "dog", "dog", "dog"]
@@ -88,3 +94,38 @@ def test_neither_order_nor_answers_nor_models_matter() -> None:
 def test_records_of_two_categories_are_refused() -> None:
     with pytest.raises(ValueError, match="one category"):
         floor([case(0, "cat"), case(1, "cat", category="ocr_text")], same_label, label_alone)
+
+
+def test_a_task_may_name_blind_answers_that_see_the_request_alone() -> None:
+    records = [
+        case(
+            index,
+            f"name {index}",
+            question=f"name {index}" if index % 2 else "?",
+            image_size=[4, 3],
+        )
+        for index in range(8)
+    ]
+    seen = []
+
+    def blind(question: Any, size: Any, vocabulary: Any) -> list[Answer]:
+        seen.append((size, vocabulary))
+        return [{"label": "nothing"}, {"label": question}]
+
+    found = best_blind(records, same_label, label_alone, blind)
+    assert found is not None
+    assert found.value == 0.5
+    assert [found.scores[case_of(record)] for record in records] == [0.0, 1.0] * 4
+    assert seen == [((4, 3), {"label": ("cat", "dog")})] * 8
+
+
+def test_the_best_answers_own_case_has_no_score() -> None:
+    records = [case(index, label) for index, label in enumerate(LABELS)]
+    found = best_blind(records, same_label, label_alone)
+    assert found is not None
+    assert found.value == pytest.approx(4 / 7)
+    assert found.scores == {
+        case_of(record): float(record.truth["label"] == "dog")
+        for record in records
+        if record.case_index != 3
+    }

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from vlmbench_plugin.stats import cell_interval, half_width, mean_interval
+from vlmbench_plugin.stats import cell_interval, half_width, mean_interval, paired_interval
 
 scores_of_a_cell = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
@@ -96,3 +96,19 @@ def test_an_interval_covers_the_truth_about_95_times_in_100(n: int, draw: object
 @pytest.mark.parametrize(("n", "half"), [(12, 0.28), (50, 0.14), (100, 0.10)])
 def test_half_width(n: int, half: float) -> None:
     assert round(half_width(n), 2) == half
+
+
+def test_a_paired_interval_is_a_cell_interval_stretched_to_minus_one() -> None:
+    scores = [0.0, 0.25, 0.25, 1.0, 0.5]
+    low, high = cell_interval(scores, seed=4, draws=4000) or (0.0, 0.0)
+    paired = paired_interval([2 * score - 1 for score in scores], seed=4, draws=4000)
+    assert paired == pytest.approx((2 * low - 1, 2 * high - 1))
+    assert paired_interval([]) is None
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_a_paired_interval_has_width_and_holds_its_mean(differences: list[float]) -> None:
+    low, high = paired_interval(differences, draws=200) or (0.0, 0.0)
+    assert -1 <= low < high <= 1
+    assert low - 1e-12 <= sum(differences) / len(differences) <= high + 1e-12

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from vlmbench_plugin.cells import Bucket, MetricsRow, bucket, item_scores, mean, metrics_row
 from vlmbench_plugin.core import MODES, Mode, ModelSpec
+from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval, mean_interval
 
@@ -63,7 +64,7 @@ def aggregate(
     *,
     categories: Sequence[str],
     models: Sequence[str] = (),
-    floors: Mapping[str, float | None] | None = None,
+    floors: Mapping[str, Floor | None] | None = None,
     seed: int = 0,
 ) -> tuple[MetricsRow, ...]:
     """Returns one row per (model, reasoning, category, mode) that has a record.

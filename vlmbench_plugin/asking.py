@@ -25,6 +25,7 @@ from vlmbench_plugin.settings import Settings
 
 MIN_BUDGET, MAX_BUDGET = 256, 8192
 REASONING = "off"
+GREY = (128, 128, 128)
 
 _PLACEHOLDER = re.compile(r"\{(schema|coordinates|question|vocabulary)\}")
 
@@ -46,6 +47,8 @@ def build_request(
     sent = coords.capped_size(case.size, settings.max_pixels)
 
     def image() -> Image.Image:
+        if settings.blind:
+            return Image.new("RGB", sent, GREY)
         drawn = case.image()
         return drawn if drawn.size == sent else drawn.resize(sent, Image.Resampling.LANCZOS)
 
@@ -97,7 +100,13 @@ def fingerprint(
         "budget": request.budget,
         "frame": spec.frame,
         "model": [spec.name, spec.hub_id, spec.revision, spec.served_name],
-        "image": [settings.dataset, case.source, case.image_id, case.size, settings.max_pixels],
+        "image": [
+            settings.dataset_name,
+            case.source,
+            case.image_id,
+            case.size,
+            settings.max_pixels,
+        ],
         "vocabulary": settings.vocabulary,
         "runner": [settings.runner, sorted(settings.runner_args.items()), settings.dtype],
         "replay": settings.replay,

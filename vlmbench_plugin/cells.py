@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlmbench_plugin.core import FAILURES, Constraint, Failure, Mode
-from vlmbench_plugin.floors import MIN_CASES
+from vlmbench_plugin.floors import MIN_CASES, Floor, case_of
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import Interval, cell_interval
+from vlmbench_plugin.stats import Interval, cell_interval, paired_interval
 
 Bucket = Literal["ship", "finetune-candidate", "insufficient"]
 
@@ -59,6 +59,7 @@ class MetricsRow:
     bucket: Bucket | None
     floor: float | None
     lift: float | None
+    lift_interval: Interval | None
     tokens_per_sec: float | None
     output_tokens: int | None
     busy_s: float | None
@@ -97,7 +98,7 @@ def _earned(record: Record) -> float:
 
 
 def metrics_row(
-    records: Sequence[Record], *, floor: float | None = None, seed: int = 0
+    records: Sequence[Record], *, floor: Floor | None = None, seed: int = 0
 ) -> MetricsRow:
     """Returns the row of the records of one (model, reasoning, category, mode).
 
@@ -149,8 +150,9 @@ def metrics_row(
         bucket=bucket([robustness], labeler)
         if robustness is not None and labeler is not None
         else None,
-        floor=floor,
-        lift=effective - floor if effective is not None and floor is not None else None,
+        floor=floor.value if floor else None,
+        lift=effective - floor.value if effective is not None and floor else None,
+        lift_interval=paired_interval(_lifts(scored, floor), seed=seed) if floor else None,
         tokens_per_sec=rate,
         output_tokens=tokens,
         busy_s=busy,
@@ -159,6 +161,12 @@ def metrics_row(
         secondary=_secondary(valid),
         constraints=_constraints(scored),
     )
+
+
+def _lifts(scored: Sequence[Record], floor: Floor) -> list[float]:
+    """Returns what each item earns above the best blind answer to the same case."""
+    scores = floor.scores
+    return [_earned(r) - scores[case_of(r)] for r in scored if case_of(r) in scores]
 
 
 def _share(count: int, n: int) -> float | None:

@@ -8,7 +8,7 @@ one *record*: one line of ``results.jsonl`` (``record.py``). What the user asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -192,6 +192,10 @@ class Score:
 Scorer: TypeAlias = "Callable[[Answer, Truth, Vocabulary], Score]"
 """(answer in pixels, truth, vocabulary) -> score. Pure: a score is recomputed from a record."""
 
+BlindAnswers: TypeAlias = "Callable[[str | None, tuple[int, int], Vocabulary], Sequence[Answer]]"
+"""(question, image size, vocabulary) -> answers in pixels that see nothing but the request: the
+same strategies in the same order for every case."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
@@ -238,6 +242,7 @@ class VisionTask:
         ground_truth: Data set name -> source.
         answer: Truth -> the right answer with pixel coordinates (for the stub, the oracle tests and
             the overlays). None where the truth holds the fields as they are.
+        blind: Blind answers of the task's own for the floor, or None.
         answer_tokens: Upper bound on the tokens of the longest truth of any source; the free-text
             budget is twice this. A test holds it against the sources.
         right_at: Scores at least this high pass.
@@ -254,6 +259,7 @@ class VisionTask:
     ground_truth: Mapping[str, Source]
     answer_tokens: int
     answer: Callable[[Truth], Answer] | None = None
+    blind: BlindAnswers | None = None
     right_at: float = 0.5
     version: int = 1
     scorer_version: int = 1

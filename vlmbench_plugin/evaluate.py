@@ -113,7 +113,7 @@ def _facts(
         "format_version": FORMAT_VERSION,
         "key": key,
         "runner": settings.runner,
-        "dataset": settings.dataset,
+        "dataset": settings.dataset_name,
         "source": case.source,
         "case_index": case.index,
         "difficulty": case.difficulty,

@@ -3,35 +3,61 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from vlmbench_plugin.core import Answer, Scorer, Truth, Vocabulary
+from vlmbench_plugin.core import Answer, BlindAnswers, Scorer, Truth, Vocabulary
 from vlmbench_plugin.record import Record
 
 MIN_CASES = 8
 """Below this many cases there is no floor: the best of a few answers on fewer cases is luck."""
 CANDIDATES = 8
 
+CaseKey: TypeAlias = tuple[int, str, str]
+"""Case index, source, image id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What the best blind answer earns on the cases of one category.
+
+    Attributes:
+        value: Its mean score in [0, 1].
+        scores: Its score on each case, by ``case_of``; a case that the answer was taken from has
+            none.
+    """
+
+    value: float
+    scores: Mapping[CaseKey, float]
+
+
+def case_of(record: Record) -> CaseKey:
+    """Returns what tells one case of a category from another."""
+    return record.case_index, record.source, record.image_id
+
 
 def floor(
     records: Sequence[Record],
     score: Scorer,
     answer: Callable[[Truth], Answer],
-) -> float | None:
-    """Returns what the best of up to eight blind answers earns on the cases of one category.
+    blind: BlindAnswers | None = None,
+) -> Floor | None:
+    """Returns what the best blind answer earns on the cases of one category.
 
-    A blind answer is the right answer to another case, given to every case without a look at its
-    image. None is scored on the case that it comes from, so a candidate is averaged over all cases
-    but its own. Cases are told apart by source and image id; a case that several models or modes
-    answered counts once, and it does not matter what they answered.
+    A blind answer is given without a look at the image. Up to eight are the right answers to other
+    cases; none is scored on the case that it comes from, so such a candidate is averaged over all
+    cases but its own. The others are those that the task names as functions of the request. A case
+    that several models or modes answered counts once, and it does not matter what they answered.
 
     Args:
         records: Records of one category, of any models and modes.
         score: The task's scorer.
         answer: Truth -> the right answer, coordinates in pixels.
+        blind: The task's own blind answers.
 
     Returns:
-        The best candidate's mean score in [0, 1]; None below eight cases.
+        The candidate of the highest mean score; None below eight cases.
 
     Raises:
         ValueError: If the records belong to more than one category.
@@ -39,21 +65,28 @@ def floor(
     categories = {record.category for record in records}
     if len(categories) > 1:
         raise ValueError(f"expected records of one category, got {sorted(categories)}")
-    distinct = {(record.case_index, record.source, record.image_id): record for record in records}
+    distinct = {case_of(record): record for record in records}
     cases = [distinct[key] for key in sorted(distinct)]
     if len(cases) < MIN_CASES:
         return None
-    blind = [answer(case.truth) for case in cases[:CANDIDATES]]
-    names = [_names(case) for case in cases]
-    means = []
-    for own, candidate in enumerate(blind):
-        scores = [
-            score(candidate, case.truth, names[position]).primary
-            for position, case in enumerate(cases)
-            if position != own
-        ]
-        means.append(math.fsum(scores) / len(scores))
-    return max(means)
+    strategies: list[list[Answer | None]] = []
+    for own, case in enumerate(cases[:CANDIDATES]):
+        truth = answer(case.truth)
+        strategies.append([None if at == own else truth for at in range(len(cases))])
+    if blind is not None:
+        named = (blind(c.question, (c.image_size[0], c.image_size[1]), _names(c)) for c in cases)
+        strategies += [list(given) for given in zip(*named, strict=True)]
+    return max((_earned(given, cases, score) for given in strategies), key=lambda f: f.value)
+
+
+def _earned(given: Sequence[Answer | None], cases: Sequence[Record], score: Scorer) -> Floor:
+    """Scores one blind answer per case."""
+    scores = {
+        case_of(case): score(answer, case.truth, _names(case)).primary
+        for case, answer in zip(cases, given, strict=True)
+        if answer is not None
+    }
+    return Floor(value=math.fsum(scores.values()) / len(scores), scores=scores)
 
 
 def _names(record: Record) -> Vocabulary:

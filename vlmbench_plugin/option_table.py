@@ -182,6 +182,12 @@ OPTIONS: tuple[Option, ...] = (
         "(default: closed)",
     ),
     Option(
+        field="blind",
+        names=("blind",),
+        help="Replace every image by a grey one of the same size, to see what a model earns "
+        "without looking (default: off)",
+    ),
+    Option(
         field="difficulty",
         names=("difficulty",),
         metavar="LEVEL",
@@ -224,12 +230,18 @@ OPTIONS: tuple[Option, ...] = (
         names=("report-dir",),
         metavar="DIR",
         ini="vlm_report_dir",
-        help="Folder of the results; the same folder resumes (default: reports/<dataset>)",
+        help="Folder of the results; the same folder resumes (default: reports/<dataset>[-blind])",
     ),
     Option(
         field="fresh",
         names=("fresh",),
         help="Start in a new folder (-2, -3, ...) instead of resuming (default: resume)",
+    ),
+    Option(
+        field="rescore",
+        names=("rescore",),
+        help="Score every stored answer again from its raw text, and say which scores changed "
+        "(default: only where the task's scorer has changed)",
     ),
     Option(
         field="replay",

@@ -75,7 +75,8 @@ def report_folder(config: pytest.Config) -> Path:
         typed: str = config.option.vlm_report_dir
         return config.invocation_params.dir / typed
     dataset = config.option.vlm_dataset or config.getini("vlm_dataset") or Settings().dataset
-    return config.rootpath / (config.getini("vlm_report_dir") or default_folder(dataset))
+    named = Settings(dataset=dataset, blind=bool(config.option.vlm_blind)).dataset_name
+    return config.rootpath / (config.getini("vlm_report_dir") or default_folder(named))
 
 
 def read_settings(config: pytest.Config, own_categories: Iterable[str] = ()) -> Settings:

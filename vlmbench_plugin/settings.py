@@ -8,6 +8,8 @@ from typing import Literal
 
 from vlmbench_plugin.core import DIFFICULTIES, MODES, Difficulty, Frame, Mode, VocabularyRule
 
+BLIND_SUFFIX = "-blind"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -21,6 +23,7 @@ class Settings:
     n: int = 50
     seed: int = 0
     vocabulary: VocabularyRule = "closed"
+    blind: bool = False
     difficulty: tuple[Difficulty, ...] = DIFFICULTIES
     max_new_tokens: int | None = None
     max_pixels: int = 1_310_720
@@ -28,6 +31,7 @@ class Settings:
     frame: Frame | None = None
     report_dir: str | None = None
     fresh: bool = False
+    rescore: bool = False
     replay: str | None = None
     on_miss: Literal["miss", "fail"] = "miss"
     min_yield: float | None = None
@@ -36,3 +40,8 @@ class Settings:
     device: str = "auto"
     dtype: str = "auto"
     runner_args: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set as records, headings and the default folder name it."""
+        return f"{self.dataset}{BLIND_SUFFIX}" if self.blind else self.dataset

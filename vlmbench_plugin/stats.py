@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Interval: TypeAlias = tuple[float, float]
-"""Lower and upper end of a 95 % interval, both in [0, 1]."""
+"""Lower and upper end of a 95 % interval: in [0, 1], of a difference in [-1, 1]."""
 
 _TAILS = (0.025, 0.975)
 _CHUNK = 256
@@ -38,8 +38,30 @@ def cell_interval(scores: Sequence[float], *, seed: int = 0, draws: int = 2000) 
     """
     if not scores:
         return None
-    means = _weighted_means(scores, np.random.default_rng(seed), draws, pseudo=True)
+    means = _weighted_means(scores, np.random.default_rng(seed), draws, pseudo=(0.0, 1.0))
     return _ends(means, math.fsum(scores) / len(scores))
+
+
+def paired_interval(
+    differences: Sequence[float], *, seed: int = 0, draws: int = 2000
+) -> Interval | None:
+    """Returns the 95 % interval of one cell's mean paired difference.
+
+    The two pseudo-images are scored -1 and +1.
+
+    Args:
+        differences: One difference of two scores, in [-1, 1], per image.
+        seed: Of the weights.
+        draws: Number of weighted means.
+
+    Returns:
+        The two ends, never equal; None where there is no difference.
+    """
+    if not differences:
+        return None
+    generator = np.random.default_rng(seed)
+    means = _weighted_means(differences, generator, draws, pseudo=(-1.0, 1.0))
+    return _ends(means, math.fsum(differences) / len(differences))
 
 
 def mean_interval(
@@ -65,7 +87,8 @@ def mean_interval(
     """
     if not per_task_scores or not all(per_task_scores):
         return None
-    pseudo = len(per_task_scores) == 1 or all(len(set(scores)) == 1 for scores in per_task_scores)
+    alone = len(per_task_scores) == 1 or all(len(set(scores)) == 1 for scores in per_task_scores)
+    pseudo = (0.0, 1.0) if alone else ()
     total = np.zeros(draws)
     for position, scores in enumerate(per_task_scores):
         generator = np.random.default_rng([position, seed] if position else seed)
@@ -80,7 +103,7 @@ def half_width(n: int) -> float:
 
 
 def _weighted_means(
-    scores: Sequence[float], generator: np.random.Generator, draws: int, *, pseudo: bool
+    scores: Sequence[float], generator: np.random.Generator, draws: int, *, pseudo: Sequence[float]
 ) -> NDArray[np.float64]:
     """Returns one weighted mean per draw.
 
@@ -90,8 +113,7 @@ def _weighted_means(
     """
     values, images = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
     shapes = images.astype(np.float64)
-    if pseudo:
-        values, shapes = np.append(values, (0.0, 1.0)), np.append(shapes, (0.5, 0.5))
+    values, shapes = np.append(values, pseudo), np.append(shapes, [0.5] * len(pseudo))
     weighted, weights = np.zeros(draws), np.zeros(draws)
     for start in range(0, len(values), _CHUNK):
         chunk = slice(start, start + _CHUNK)

@@ -63,7 +63,7 @@ def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
         "dtype": "float32",
         "runner-arg": "a=1=2",
     }
-    flags = ("fresh", "clear-cache-after-model")
+    flags = ("fresh", "clear-cache-after-model", "blind")
 
     def spelled(prefix: str) -> list[str]:
         given = [f"{prefix}{name}={value}" for name, value in values.items()]
@@ -87,6 +87,7 @@ def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
         frame="pixel",
         report_dir="here",
         fresh=True,
+        blind=True,
         replay=".",
         on_miss="fail",
         min_yield=0.25,

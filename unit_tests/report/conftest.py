@@ -14,6 +14,7 @@ from vlmbench_plugin.aggregate import (
     mean_intervals,
 )
 from vlmbench_plugin.core import ModelSpec
+from vlmbench_plugin.floors import Floor, case_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report.heading import Heading
 
@@ -82,7 +83,8 @@ def make_run() -> MakeRun:
                         if mode == "json_mode" and (category == "segmentation" or index == 3):
                             score = None
                         records.append(_item(index, score, **where))
-        floors = dict.fromkeys(CATEGORIES, 0.125)
+        scores = {case_of(record): 0.125 for record in records}
+        floors = dict.fromkeys(CATEGORIES, Floor(value=0.125, scores=scores))
         rows = aggregate(records, categories=CATEGORIES, models=models, floors=floors)
         board = leaderboard(rows, _specs(models), intervals=mean_intervals(records))
         return board, rows, Heading.of(board, rows)

@@ -38,6 +38,8 @@ def test_all_outputs_show_the_same_numbers(make_run: Any) -> None:
     for row, values in zip(rows, table, strict=True):
         assert float(values["effective_yield"]) == row.effective_yield
         shown = f"{float(values['effective_yield']):.2f}" if values["primary_score_mean"] else "n/a"
+        if values["primary_score_mean"] and float(values["lift_interval.low"]) <= 0:
+            shown += "~"
         short = {"json_mode": "json", "constrained": "constr"}[row.mode]
         assert grid[row.category][f"{row.model} {short}"] == shown
         at = [entry.model for entry in board].index(row.model)
@@ -60,7 +62,8 @@ def test_a_line_of_metrics_is_the_row(make_run: Any) -> None:
     first = summary.metrics_lines(rows).splitlines()[0]
     values = json.loads(first)
     assert list(values) == [field.name for field in dataclasses.fields(MetricsRow)]
-    values["effective_yield_interval"] = tuple(values["effective_yield_interval"])
+    for name in ("effective_yield_interval", "lift_interval"):
+        values[name] = tuple(values[name])
     assert MetricsRow(**values) == rows[0]
 
 
@@ -94,7 +97,11 @@ def test_csv_leaves_no_data_empty_and_flattens(make_run: Any) -> None:
 def test_markdown_shows_each_cell(make_run: Any) -> None:
     board, rows, heading = make_run(models=("m",))
     first, *_, last = table_after(markdown.leaderboard(board, rows, heading), "model")
-    assert (first["yield"][:4], first["floor"], first["lift"]) == ("0.41", "0.12", "+0.28")
+    assert (first["yield"][:4], first["floor"], first["lift"]) == (
+        "0.41",
+        "0.12",
+        "+0.28 [-0.01, 0.49]",
+    )
     assert first["right/silent/caught"] == "50.0%/40.0%/10.0%"
     assert first["misses"] == "wrong_answer 4, truncated 1"
     assert (last["category"], last["mode"], last["n"]) == ("segmentation", "constrained", "10")

@@ -17,6 +17,8 @@ def heading_text(run: Any) -> str:
     [
         ("synthetic", "drawn scenes, not your images"),
         ("smoke", "not a measurement"),
+        ("synthetic-blind", "BLIND: every image was replaced by a grey one"),
+        ("synthetic-blind", "drawn scenes, not your images"),
         ("my-folder", "Data set my-folder."),
     ],
 )

@@ -86,7 +86,8 @@ def test_nothing_scored_gives_a_sentence_and_no_table() -> None:
 
 def test_a_live_line_by_eye(make_run: Any) -> None:
     _, rows, _ = make_run(models=("m",))
-    row = dataclasses.replace(rows[0], effective_yield_interval=(0.234, 0.616), n_errors=2)
+    shown = {"effective_yield_interval": (0.234, 0.616), "lift_interval": (0.1, 0.4)}
+    row = dataclasses.replace(rows[0], n_errors=2, **shown)
     assert live_line(row, 1450, 200.5) == (
         "m image_classification json_mode: n 10, 2 errors, yield 0.41 [0.23, 0.62], valid 90.0%, "
         "robust 100.0%, 59.3 tok/s, 3 min 21 s left (1450 items)"
@@ -121,3 +122,11 @@ def test_lines_are_plain_text(make_run: Any) -> None:
         assert line == line.rstrip()
         assert line.isascii()
         assert "\n" not in line
+
+
+def test_a_yield_not_shown_to_be_better_than_blind_is_marked(make_run: Any) -> None:
+    _, rows, _ = make_run(models=("m",))
+    for low, mark in ((-0.1, "~"), (0.0, "~"), (0.01, "")):
+        row = dataclasses.replace(rows[0], lift_interval=(low, 0.5))
+        assert f"yield 0.41{mark} [" in live_line(row, 0, None)
+    assert "yield 0.41 [" in live_line(dataclasses.replace(rows[0], lift_interval=None), 0, None)

@@ -9,6 +9,7 @@ from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.cells import JOINT, SHIP_LABELER, SHIP_ROBUSTNESS
 from vlmbench_plugin.core import Mode
 from vlmbench_plugin.report.tables import title
+from vlmbench_plugin.settings import BLIND_SUFFIX
 from vlmbench_plugin.stats import half_width
 
 FEW = 30
@@ -76,11 +77,9 @@ class Heading:
             for runner in self.runners
             if runner in _NO_MODEL
         ]
-        found += [
-            f"Data set {name}: {_DATASETS[name]}." if name in _DATASETS else f"Data set {name}."
-            for name in self.datasets
-        ]
-        if self.sources and self.sources != self.datasets:
+        found += [_dataset(name) for name in self.datasets]
+        plain = tuple(name.removesuffix(BLIND_SUFFIX) for name in self.datasets)
+        if self.sources and self.sources != plain:
             found.append(f"Image sources: {', '.join(self.sources)}.")
         if self.toys:
             found.append(f"Toys, far too small for these tasks: {', '.join(self.toys)}.")
@@ -107,6 +106,15 @@ class Heading:
         return found
 
 
+def _dataset(name: str) -> str:
+    plain = name.removesuffix(BLIND_SUFFIX)
+    what = _DATASETS.get(plain)
+    said = f"Data set {plain}: {what}." if what else f"Data set {plain}."
+    if plain == name:
+        return said
+    return f"BLIND: every image was replaced by a grey one, nothing here was seen. {said}"
+
+
 def legend(board: Sequence[LeaderboardRow]) -> list[str]:
     """Returns what stands below the table: what the words mean, and who is not ranked."""
     if not board:
@@ -122,8 +130,9 @@ def legend(board: Sequence[LeaderboardRow]) -> list[str]:
         ),
         (
             "n/a = not one valid answer; it counts as 0 in the mean. Floor = what the best blind "
-            "answer earns. json = json_mode, constr = constrained; best = the mode of the higher "
-            "yield; native -> constr = valid answers in each."
+            "answer earns; ~ = not shown to be better than that. json = json_mode, constr = "
+            "constrained; best = the mode of the higher yield; native -> constr = valid answers "
+            "in each."
         ),
         (
             f"ship = robust JSON (>= {SHIP_ROBUSTNESS:.0%}) in every category and labeler >= "

@@ -16,6 +16,9 @@ NONE = "-"
 NO_VALID = "n/a"
 """Stands for a yield of 0 that comes from not one valid answer."""
 
+BLIND = "~"
+"""Marks a yield that is not shown to be better than a blind answer's."""
+
 SHORT_MODE: Mapping[Mode | None, str] = {
     None: NONE,
     "json_mode": "json",
@@ -120,10 +123,16 @@ def board_cells(row: LeaderboardRow) -> tuple[str, ...]:
 
 
 def yield_cell(row: MetricsRow | None) -> str:
-    """Returns a cell's effective yield: ``n/a`` without one valid answer, ``-`` where not run."""
+    """Returns a cell's effective yield: ``n/a`` without one valid answer, ``-`` where not run.
+
+    A yield whose lift over the best blind answer may be 0 carries a mark.
+    """
     if row is None or row.effective_yield is None:
         return NONE
-    return NO_VALID if row.primary_score_mean is None else score(row.effective_yield, 2)
+    if row.primary_score_mean is None:
+        return NO_VALID
+    blind = row.lift_interval is not None and row.lift_interval[0] <= 0
+    return score(row.effective_yield, 2) + (BLIND if blind else "")
 
 
 def grid(board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow]) -> Grid:
@@ -163,7 +172,7 @@ def cell_lines(rows: Iterable[MetricsRow]) -> list[tuple[str, ...]]:
             str(row.n_errors),
             f"{yield_cell(row)} {between(row.effective_yield_interval)}".rstrip(),
             score(row.floor, 2),
-            NONE if row.lift is None else f"{row.lift:+.2f}",
+            NONE if row.lift is None else f"{row.lift:+.2f} {between(row.lift_interval)}".rstrip(),
             "/".join(percent(share) for share in (row.right, row.silent, row.caught)),
             percent(row.schema_valid_rate),
             percent(row.json_robustness),

@@ -67,6 +67,7 @@ _KINDS: Mapping[str, tuple[tuple[Points, float], ...]] = {
 DEPTH_LABELS: tuple[str, ...] = tuple(f"{c} {k}" for c in COLOURS for k in _KINDS)
 """All names of the depth scenes."""
 
+_ASK = "Order these objects from near to far: "
 _COUNTS: Mapping[Difficulty, tuple[int, int]] = {"easy": (3, 3), "medium": (3, 5), "hard": (4, 6)}
 _SHADOW_DEPTH = 0.05
 _MOST_HIDDEN = 0.4
@@ -214,5 +215,23 @@ def depth_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         size=size,
         truth={"order": labels},
         draw=partial(_paint, backdrop, horizon, ground, standing),
-        question="Order these objects from near to far: " + ", ".join(shuffled),
+        question=_ASK + ", ".join(shuffled),
     )
+
+
+def asked_objects(question: str) -> list[str]:
+    """The objects that a depth scene's question names, for baselines that see no image.
+
+    Args:
+        question: A depth scene's question.
+
+    Returns:
+        The labels in the order of the question, which is random.
+
+    Raises:
+        ValueError: If it is no question of a depth scene.
+    """
+    _, found, listed = question.partition(_ASK)
+    if not found:
+        raise ValueError(f"expected a question with {_ASK!r}, got {question!r}: use depth_scene's")
+    return listed.split(", ")

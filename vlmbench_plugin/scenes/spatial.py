@@ -24,6 +24,7 @@ SPATIAL_LABELS: tuple[str, ...] = LABELS
 
 Asked: TypeAlias = tuple[Figure, Relation, Figure]
 
+_ASK = "Name the relation for each pair, subject first: "
 _COUNTS: Mapping[Difficulty, tuple[int, int]] = {"easy": (3, 3), "medium": (3, 4), "hard": (4, 5)}
 _PAIRS: Mapping[Difficulty, tuple[int, int]] = {"easy": (2, 2), "medium": (2, 4), "hard": (3, 6)}
 
@@ -50,9 +51,26 @@ def relation_of(subject: Sequence[float], other: Sequence[float]) -> Relation | 
 
 def ask_pairs(pairs: Sequence[tuple[str, str]]) -> str:
     """The question that names subject and object of each pair."""
-    return "Name the relation for each pair, subject first: " + "; ".join(
-        f"{subject} - {other}" for subject, other in pairs
-    )
+    return _ASK + "; ".join(f"{subject} - {other}" for subject, other in pairs)
+
+
+def asked_pairs(question: str) -> list[tuple[str, str]]:
+    """The pairs that a question ending in ``ask_pairs`` names, for baselines that see no image.
+
+    Args:
+        question: A spatial or semantic scene's question.
+
+    Returns:
+        Subject and object of each pair, in the order asked.
+
+    Raises:
+        ValueError: If the question names no pairs.
+    """
+    _, found, listed = question.partition(_ASK)
+    if not found:
+        raise ValueError(f"expected a question with {_ASK!r}, got {question!r}: use ask_pairs")
+    ends = (pair.partition(" - ") for pair in listed.split("; "))
+    return [(subject, other) for subject, _, other in ends]
 
 
 def _choose_pairs(rng: random.Random, figures: Sequence[Figure], wanted: int) -> list[Asked]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vlmbench_plugin import labels
+from vlmbench_plugin.core import Answer
 from vlmbench_plugin.metrics import matching
 
 Labels = Sequence[str]
@@ -15,6 +16,22 @@ Overlaps = Sequence[Sequence[float]]
 def same_label(names: Sequence[str]) -> Callable[[str, str], bool]:
     """Returns tolerant label equality within a vocabulary: (answered, true) -> bool."""
     return lambda answered, true: labels.match(answered, true, names) is not None
+
+
+def same_for_all(
+    pairs: Sequence[tuple[str, str]], key: str, relations: Sequence[str]
+) -> list[Answer]:
+    """Returns one blind answer per relation: every pair has it.
+
+    Args:
+        pairs: The named pairs, subject first.
+        key: The field that holds the relation.
+        relations: The relations to try.
+    """
+    return [
+        {"relations": [{"subject": a, key: relation, "object": b} for a, b in pairs]}
+        for relation in relations
+    ]
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import number
 from vlmbench_plugin.metrics.rotation import all_within, axis_errors, mean_error, share_within
@@ -28,12 +30,18 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     )
 
 
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """Not turned at all."""
+    return [{"yaw": 0, "pitch": 0, "roll": 0}]
+
+
 TASK = VisionTask(
     category="camera_rotational_offset",
     title="tell how the camera is turned",
     fields={"yaw": number(-180, 180), "pitch": number(-180, 180), "roll": number(-180, 180)},
     prompt=prompt("Tell how the camera is turned, in degrees.\n{question}"),
     score=score,
+    blind=blind,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=48,
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlmbench_plugin import labels
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, list_of
 from vlmbench_plugin.metrics.ordering import kendall_tau, pairwise_accuracy
-from vlmbench_plugin.scenes.depth import DEPTH_LABELS, depth_scene
+from vlmbench_plugin.scenes.depth import DEPTH_LABELS, asked_objects, depth_scene
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=depth_scene, vocabulary={"object": DEPTH_LABELS})
@@ -23,6 +25,12 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     )
 
 
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """The objects as listed, and the other way round."""
+    listed = asked_objects(question or "")
+    return [{"order": listed}, {"order": listed[::-1]}]
+
+
 TASK = VisionTask(
     category="depth_analysis",
     title="order named objects from near to far",
@@ -32,6 +40,7 @@ TASK = VisionTask(
         "Name each of them once, and no others.\n{question}"
     ),
     score=score,
+    blind=blind,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=100,
     right_at=0.75,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlmbench_plugin import labels
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, polygon
@@ -22,6 +24,20 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     )
 
 
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """A diamond and a rectangle in the middle of the image, each in two sizes."""
+    width, height = size
+    answers: list[Answer] = []
+    for share in (0.25, 0.4):
+        x, y = width // 2, height // 2
+        left, right = x - round(share * width), x + round(share * width)
+        top, bottom = y - round(share * height), y + round(share * height)
+        diamond = [[left, y], [x, top], [right, y], [x, bottom]]
+        rectangle = [[left, top], [right, top], [right, bottom], [left, bottom]]
+        answers += [{"label": "object", "polygon": ring} for ring in (diamond, rectangle)]
+    return answers
+
+
 TASK = VisionTask(
     category="outline_association",
     title="trace the outline of the main object",
@@ -32,6 +48,7 @@ TASK = VisionTask(
         coordinates=True,
     ),
     score=score,
+    blind=blind,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=200,
     overlap=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
 from vlmbench_plugin.metrics.relations import triple_f1
@@ -12,7 +14,8 @@ from vlmbench_plugin.scenes.relations import (
     SYMMETRIC,
     semantic_scene,
 )
-from vlmbench_plugin.tasks._instances import same_label
+from vlmbench_plugin.scenes.spatial import asked_pairs
+from vlmbench_plugin.tasks._instances import same_for_all, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=semantic_scene, vocabulary={"object": RELATED_LABELS, "predicate": PREDICATES})
@@ -29,6 +32,11 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     return Score(
         primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
     )
+
+
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """Every named pair with one and the same predicate."""
+    return same_for_all(asked_pairs(question or ""), "predicate", vocabulary["predicate"])
 
 
 TASK = VisionTask(
@@ -49,6 +57,7 @@ TASK = VisionTask(
         "Answer for the pairs that are asked about, and no others.\n{question}"
     ),
     score=score,
+    blind=blind,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=250,
     right_at=0.75,  # of two pairs, one guessed right is no right label

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
 from vlmbench_plugin.metrics.relations import triple_f1
-from vlmbench_plugin.scenes.spatial import RELATIONS, SPATIAL_LABELS, spatial_scene
-from vlmbench_plugin.tasks._instances import same_label
+from vlmbench_plugin.scenes.spatial import RELATIONS, SPATIAL_LABELS, asked_pairs, spatial_scene
+from vlmbench_plugin.tasks._instances import same_for_all, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
 INVERSE = {"left_of": "right_of", "above": "below"}
@@ -25,6 +27,11 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     return Score(
         primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
     )
+
+
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """Every named pair with one and the same relation."""
+    return same_for_all(asked_pairs(question or ""), "relation", RELATIONS)
 
 
 TASK = VisionTask(
@@ -46,6 +53,7 @@ TASK = VisionTask(
         "Answer for the pairs that are asked about, and no others.\n{question}"
     ),
     score=score,
+    blind=blind,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=250,
     right_at=0.75,  # of two pairs, one guessed right is no right label

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlmbench_plugin import labels
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import box, label
@@ -26,6 +28,13 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     )
 
 
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """The middle of the image under each name."""
+    width, height = size
+    middle = [width // 5, height // 5, width * 4 // 5, height * 4 // 5]
+    return [{"subject": name, "box": middle} for name in vocabulary["object"]]
+
+
 TASK = VisionTask(
     category="subject_fixation",
     title="find the dominant object",
@@ -36,6 +45,7 @@ TASK = VisionTask(
         coordinates=True,
     ),
     score=score,
+    blind=blind,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
     answer_tokens=64,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import number, text
@@ -23,6 +24,20 @@ def right_answer(truth: Truth) -> Answer:
     return {"answer": Counter(truth["answers"]).most_common(1)[0][0]}
 
 
+def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
+    """What is most often right for a question of this kind."""
+    asked = (question or "").lower()
+    if asked.startswith("how many"):
+        guesses = ("1", "2", "3")
+    elif "colo" in asked:
+        guesses = ("red", "blue", "white")
+    elif "shape" in asked:
+        guesses = ("circle", "square", "triangle")
+    else:
+        guesses = ("yes", "no", "yes")
+    return [{"answer": guess} for guess in guesses]
+
+
 TASK = VisionTask(
     category="vit_accuracy_to_prompt",
     title="answer a question about the image",
@@ -35,6 +50,7 @@ TASK = VisionTask(
         "sure you are, from 0 to 1.\nQuestion: {question}"
     ),
     score=score,
+    blind=blind,
     answer=right_answer,
     ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN, photos=True)},
     answer_tokens=48,
