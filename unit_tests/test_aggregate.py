@@ -400,3 +400,21 @@ def test_the_same_image_id_of_another_source_is_another_image() -> None:
     here = item(0, 1.0, model="a", source="photo")
     there = item(0, 1.0, model="b", source="synthetic")
     assert comparable([here, there]) == ()
+
+
+def test_numbers_over_all_images_join_the_secondary_means() -> None:
+    seen = []
+
+    def over_category(items: Any) -> dict[str, float | None]:
+        seen.append([(answer, truth["t"]) for answer, truth, _ in items])
+        return {"of_all": 0.75, "unknown": None}
+
+    records = [
+        item(2, 1.0, prediction={"a": 2}, truth={"t": 2}, secondary={"each": 0.5}),
+        item(1, None, truth={"t": 1}),
+        error(0, truth={"t": 0}),
+    ]
+    row = one_row(records, over_category={"ocr_text": over_category})
+    assert row.secondary == {"each": 0.5, "of_all": 0.75}
+    # In the order of the source; an invalid answer is there as None, an error is not there.
+    assert seen == [[(None, 1), ({"a": 2}, 2)]]

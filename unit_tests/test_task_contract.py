@@ -262,3 +262,15 @@ def test_right_boxes_in_another_frame_are_diagnosed_not_scored(frame: Frame) -> 
 def test_the_answer_has_the_fields_and_no_extras(task: VisionTask) -> None:
     case = cases_of(task.category, "synthetic")[0]
     assert set(pixel_answer(task, case.truth)) <= set(task.fields)
+
+
+def test_grounding_has_coco_map_over_the_category() -> None:
+    task = TASKS["bbox_grounding"]
+    assert task.over_category is not None
+    cases = cases_of(task.category, "synthetic")
+    right = [(pixel_answer(task, c.truth), c.truth, c.vocabulary) for c in cases]
+    assert task.over_category(right) == {"coco_map": pytest.approx(1.0)}
+    half = [(a if i % 2 else None, t, v) for i, (a, t, v) in enumerate(right)]
+    found = task.over_category(half)["coco_map"]
+    assert found is not None
+    assert 0.3 < found < 0.7

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from vlmbench_plugin.cells import Bucket, MetricsRow, bucket, item_scores, mean, metrics_row
-from vlmbench_plugin.core import MODES, Mode, ModelSpec
+from vlmbench_plugin.core import MODES, CategoryScorer, Mode, ModelSpec
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval, mean_interval
@@ -65,6 +65,7 @@ def aggregate(
     categories: Sequence[str],
     models: Sequence[str] = (),
     floors: Mapping[str, Floor | None] | None = None,
+    over_category: Mapping[str, CategoryScorer] | None = None,
     seed: int = 0,
 ) -> tuple[MetricsRow, ...]:
     """Returns one row per (model, reasoning, category, mode) that has a record.
@@ -74,6 +75,7 @@ def aggregate(
         categories: The order of categories; others follow by name.
         models: The order of models; others follow by name.
         floors: Category -> its blind floor (``floors.floor``).
+        over_category: Category -> its task's numbers over all images at once.
         seed: Of the intervals' weights.
     """
     cells: dict[CellKey, list[Record]] = defaultdict(list)
@@ -85,7 +87,12 @@ def aggregate(
         return _at(model, models), reasoning, _at(category, categories), MODES.index(mode)
 
     return tuple(
-        metrics_row(cells[key], floor=(floors or {}).get(key[2]), seed=seed)
+        metrics_row(
+            cells[key],
+            floor=(floors or {}).get(key[2]),
+            over_category=(over_category or {}).get(key[2]),
+            seed=seed,
+        )
         for key in sorted(cells, key=position)
     )
 

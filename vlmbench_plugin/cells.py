@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vlmbench_plugin.core import FAILURES, Constraint, Failure, Mode
-from vlmbench_plugin.floors import MIN_CASES, Floor, case_of
+from vlmbench_plugin.core import FAILURES, CategoryScorer, Constraint, Failure, Mode
+from vlmbench_plugin.floors import MIN_CASES, Floor, case_of, vocabulary_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval, cell_interval, paired_interval
 
@@ -98,13 +98,18 @@ def _earned(record: Record) -> float:
 
 
 def metrics_row(
-    records: Sequence[Record], *, floor: Floor | None = None, seed: int = 0
+    records: Sequence[Record],
+    *,
+    floor: Floor | None = None,
+    over_category: CategoryScorer | None = None,
+    seed: int = 0,
 ) -> MetricsRow:
     """Returns the row of the records of one (model, reasoning, category, mode).
 
     Args:
         records: At least one; in any order, the result does not depend on it.
         floor: What the best blind answer earns on the category's cases.
+        over_category: The task's secondary numbers over all images at once.
         seed: Of the interval's weights.
     """
     first = records[0]
@@ -158,7 +163,7 @@ def metrics_row(
         busy_s=busy,
         failures=_failures(scored),
         repairable=sum(record.repairable is True and not record.schema_valid for record in scored),
-        secondary=_secondary(valid),
+        secondary=_secondary(valid) | _over_category(scored, over_category),
         constraints=_constraints(scored),
     )
 
@@ -217,3 +222,14 @@ def _secondary(valid: Sequence[Record]) -> dict[str, float]:
             if value is not None:
                 values[name].append(value)
     return {name: math.fsum(found) / len(found) for name, found in sorted(values.items())}
+
+
+def _over_category(scored: Sequence[Record], scorer: CategoryScorer | None) -> dict[str, float]:
+    """Returns the numbers over all images at once, images in the order of the source."""
+    if scorer is None or not scored:
+        return {}
+    items = [
+        (record.prediction, record.truth, vocabulary_of(record))
+        for record in sorted(scored, key=case_of)
+    ]
+    return {name: value for name, value in scorer(items).items() if value is not None}

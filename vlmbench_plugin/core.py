@@ -82,11 +82,11 @@ class Case:
     Attributes:
         category: The task's name.
         image_id: Unique within (source, category).
-        source: Where the image comes from: "synthetic", "photo", a hub id.
-        index: Position in the source's case list.
-        size: Width and height in pixels of the image as shown (EXIF rotation applied).
+        source: Where the image comes from, such as "synthetic" or "photo".
+        index: Position in the case list.
+        size: Width and height in pixels, EXIF rotation applied.
         truth: The task's fields, and extras; coordinates in pixels, boxes x1 y1 x2 y2.
-        image: Draws or decodes the RGB image. Never called by a runner that needs no pixels.
+        image: Draws or decodes the RGB image on demand.
         question: The per-image part of the prompt, or None.
         vocabulary: The names that the source declares, by vocabulary key.
         difficulty: Of a drawn scene; None for a photograph.
@@ -130,21 +130,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """What a runner gives back for one request.
+    """What a runner gives back for one request; None is unknown.
 
     Attributes:
-        text: The raw text, stop token removed, nothing else stripped.
-        finish_reason: ``stop`` (the model ended), ``length`` (the budget ended it), or ``loop``
-            (the runner stopped a repeating answer).
+        text: The raw text without the stop token.
+        finish_reason: The model (``stop``), the budget, or the runner ended it (``loop``).
         constraint: What really held the answer, which may be less than was asked.
-        prompt_tokens: Tokens of the prompt, image tokens included; None where unknown.
-        output_tokens: Tokens generated, the stop token and thinking included; None where unknown.
+        prompt_tokens: Tokens of the prompt, image tokens included.
+        output_tokens: Tokens generated, the stop token and thinking included.
         thinking_tokens: Those of them spent before the answer.
         busy_s: This item's share of the model's seconds; adds up to wall time over all items.
         latency_s: Seconds that this one item waited.
         batch_size: Items generated together.
-        value_logprob: Mean and minimum log probability over the tokens of leaf values, before any
-            mask; None where the runner cannot tell.
+        value_logprob: Mean and minimum log probability of leaf values' tokens, before any mask.
     """
 
     text: str
@@ -161,12 +159,9 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """The outcome of reading raw text.
+    """The outcome of reading raw text: how a JSON value was reached, or why there is none.
 
-    Attributes:
-        status: How the JSON value was reached; ``none`` where there is none.
-        value: The JSON value that was found, None where there is none (status tells them apart).
-        failure: Why there is no value, or None.
+    ``value`` is None where ``status`` is ``none``; a JSON null is told apart by its status.
     """
 
     status: ParseStatus
@@ -196,6 +191,11 @@ BlindAnswers: TypeAlias = "Callable[[str | None, tuple[int, int], Vocabulary], S
 """(question, image size, vocabulary) -> answers in pixels that see nothing but the request: the
 same strategies in the same order for every case."""
 
+CategoryScorer: TypeAlias = (
+    "Callable[[Sequence[tuple[Answer | None, Truth, Vocabulary]]], Mapping[str, float | None]]"
+)
+"""(answer in pixels, None where invalid; truth; vocabulary) of all images -> named numbers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
@@ -216,7 +216,7 @@ class Packaged:
 
     Attributes:
         drawn: The scenes that follow the photographs.
-        vocabulary: The names that the photographs add to those of the drawn scenes.
+        vocabulary: Names that the photographs add.
         photos: Whether ``assets/smoke/<category>.jsonl`` exists.
     """
 
@@ -242,6 +242,7 @@ class VisionTask:
         ground_truth: Data set name -> source.
         answer: Truth -> the right answer with pixel coordinates (for the stub, the oracle tests and
             the overlays). None where the truth holds the fields as they are.
+        over_category: Secondary numbers over all images at once, or None.
         blind: Blind answers of the task's own for the floor, or None.
         answer_tokens: Upper bound on the tokens of the longest truth of any source; the free-text
             budget is twice this. A test holds it against the sources.
@@ -259,6 +260,7 @@ class VisionTask:
     ground_truth: Mapping[str, Source]
     answer_tokens: int
     answer: Callable[[Truth], Answer] | None = None
+    over_category: CategoryScorer | None = None
     blind: BlindAnswers | None = None
     right_at: float = 0.5
     version: int = 1
@@ -274,13 +276,13 @@ class ModelSpec:
         name: The name used in options, ids and tables.
         hub_id: Hub id or local folder.
         total_params: Parameters in billions, None where unknown.
-        active_params: Parameters used per token in billions; equal to the total for dense models.
+        active_params: Those used per token, in billions.
         weight_bytes: Size of the weights, None where unknown.
-        frame: The coordinate frame in which this model states positions.
+        frame: In which it states positions.
         revision: Hub revision, None for the default branch.
         thinking: Whether the chat template takes ``enable_thinking``.
-        served_name: The name under which a server offers it, None for ``hub_id``.
-        sampling: The model card's sampling for thinking mode, stored in records when used.
+        served_name: A server's name for it, None for ``hub_id``.
+        sampling: The model card's sampling for thinking mode.
         toy: Whether tables must call it a toy.
     """
 

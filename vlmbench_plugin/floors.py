@@ -74,7 +74,9 @@ def floor(
         truth = answer(case.truth)
         strategies.append([None if at == own else truth for at in range(len(cases))])
     if blind is not None:
-        named = (blind(c.question, (c.image_size[0], c.image_size[1]), _names(c)) for c in cases)
+        named = (
+            blind(c.question, (c.image_size[0], c.image_size[1]), vocabulary_of(c)) for c in cases
+        )
         strategies += [list(given) for given in zip(*named, strict=True)]
     return max((_earned(given, cases, score) for given in strategies), key=lambda f: f.value)
 
@@ -82,13 +84,13 @@ def floor(
 def _earned(given: Sequence[Answer | None], cases: Sequence[Record], score: Scorer) -> Floor:
     """Scores one blind answer per case."""
     scores = {
-        case_of(case): score(answer, case.truth, _names(case)).primary
+        case_of(case): score(answer, case.truth, vocabulary_of(case)).primary
         for case, answer in zip(cases, given, strict=True)
         if answer is not None
     }
     return Floor(value=math.fsum(scores.values()) / len(scores), scores=scores)
 
 
-def _names(record: Record) -> Vocabulary:
+def vocabulary_of(record: Record) -> Vocabulary:
     """Returns the names that the record's source declares, as the scorer takes them."""
     return {key: tuple(names) for key, names in record.vocabulary["names"].items()}

@@ -105,7 +105,7 @@ def test_turns_are_uniform_and_always_readable() -> None:
         scene = camera_scene(random.Random(seed), "hard")
         turns.append([scene.truth[axis] for axis in ("yaw", "pitch", "roll")])
         assert scene.question is not None
-        focal = re.search(r"focal length (\d+) pixels", scene.question)
+        focal = re.search(r"focal length of (\d+) pixels", scene.question)
         assert focal is not None
         camera = Camera(size=scene.size, focal=int(focal[1]), **scene.truth)
         plates = 0
@@ -223,3 +223,17 @@ def test_same_seed_same_image_also_in_a_fresh_process(build: Any) -> None:
         cwd=Path(perspective.__file__).parents[2],
     )
     assert fresh.stdout.strip() == hashlib.sha256(picture.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("build", [camera_scene, boxes3d_scene])
+def test_the_question_ties_pixels_to_the_full_size(build: Any) -> None:
+    """The image may be sent smaller, so intrinsics hold for a stated size only."""
+    for seed in range(20):
+        scene = build(random.Random(seed), DIFFICULTIES[seed % 3])
+        width, height = scene.size
+        before, stated, after = scene.question.partition(
+            f"At its full size of {width} x {height} pixels the image has "
+        )
+        assert stated
+        assert re.search(r"focal length of \d+|fx = \d+", after.split(". ")[0])
+        assert not re.search("pixel|focal|fx|cx", before)

@@ -7,8 +7,10 @@ import re
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from vlmbench_plugin.core import DIFFICULTIES, Scene
+from vlmbench_plugin.metrics.text import vqa_accuracy
 from vlmbench_plugin.scenes.canvas import PALETTE, Fill, bounds
 from vlmbench_plugin.scenes.questions import ANSWERS, vqa_scene
 
@@ -65,7 +67,7 @@ def test_the_answer_is_right() -> None:
     for seed in range(900):
         scene = vqa_scene(random.Random(seed), DIFFICULTIES[seed % 3])
         assert scene.question is not None
-        (answer,) = scene.truth["answers"]
+        answer = scene.truth["answers"][0]
         assert answer in ANSWERS
         assert answer == _answer(scene.question, _seen(scene)), scene.question
 
@@ -75,10 +77,79 @@ def test_yes_and_no_are_balanced_and_no_answer_dominates() -> None:
     kinds: Counter[str] = Counter()
     for seed in range(2000):
         scene = vqa_scene(random.Random(seed), DIFFICULTIES[seed % 3])
-        answers.update(scene.truth["answers"])
+        answers[scene.truth["answers"][0]] += 1
         assert scene.question is not None
         kinds[" ".join(scene.question.split()[:2])] += 1
     assert 0.85 < answers["yes"] / answers["no"] < 1.18
     assert max(answers.values()) < 0.2 * answers.total()
     assert len(kinds) == 6
     assert min(kinds.values()) > 150
+
+
+CANONICAL = {"plus": "cross", "rhombus": "diamond", "violet": "purple"}
+
+
+def _objects_meant(question: str, answer: str, scene: Scene) -> set[tuple[str, str]]:
+    """Colour and shape of the drawn objects that answer a question for a shape in these words."""
+    seen = [one for one in _seen(scene) if one[1] == answer]
+    if found := re.fullmatch(r"What shape is the (\w+) one\?", question):
+        return {(c, s) for c, s, _ in seen if c == found[1]}
+    found = re.fullmatch(r"Which shape is (\w+)\?", question)
+    assert found is not None
+    axis = {"leftmost": 0, "rightmost": 2, "highest": 1, "lowest": 3}[found[1]]
+    edge = (max if axis > 1 else min)(one[2][axis] for one in seen)
+    return {(c, s) for c, s, box in seen if box[axis] == edge}
+
+
+def test_other_wordings_mean_the_very_object() -> None:
+    several = 0
+    for seed in range(900):
+        scene = vqa_scene(random.Random(seed), DIFFICULTIES[seed % 3])
+        answers = scene.truth["answers"]
+        assert len(set(answers)) == len(answers) < 10
+        assert scene.question is not None
+        plain = [" ".join(CANONICAL.get(w, w) for w in a.split()) for a in answers]
+        if not scene.question.startswith(("What shape", "Which shape")):
+            # A colour in other words; a number or yes and no in one.
+            assert set(plain) == {answers[0]}
+            assert len(answers) == 1 + (answers[0] == "purple")
+            continue
+        ((colour, shape),) = _objects_meant(scene.question, answers[0], scene)
+        assert set(plain) == {shape, f"{colour} {shape}"}
+        names = 1 + (shape in CANONICAL.values())
+        assert len(answers) == names + names * (1 + (colour == "purple"))
+        several += len(answers) == 6
+    assert several > 2
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (r"Which shape is \w+\?", "A {colour} {shape}."),
+        (r"What shape is the \w+ one\?", "the {shape}"),
+        (r"What shape is the \w+ one\?", "{colour} {shape}"),
+    ],
+)
+def test_a_shape_is_right_with_and_without_its_colour(question: str, said: str) -> None:
+    asked = 0
+    for seed in range(200):
+        scene = vqa_scene(random.Random(seed), "easy")
+        assert scene.question is not None
+        if re.fullmatch(question, scene.question):
+            asked += 1
+            answers = scene.truth["answers"]
+            ((colour, shape),) = _objects_meant(scene.question, answers[0], scene)
+            assert vqa_accuracy(said.format(colour=colour, shape=shape), answers) == 1.0
+            other = next(c for c in PALETTE if c != colour)
+            assert vqa_accuracy(said.format(colour=other, shape="arrow"), answers) == 0.0
+            assert vqa_accuracy(f"{other} {shape}", answers) == 0.0
+    assert asked > 10
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(0, "zero"), (1, "one"), (2, "two"), (3, "three"), (7, "seven"), (10, "ten")],
+)
+def test_a_count_may_be_said_in_words(number: int, word: str) -> None:
+    assert str(number) in ANSWERS
+    assert vqa_accuracy(word.capitalize(), [str(number)]) == 1.0

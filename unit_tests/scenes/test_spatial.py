@@ -13,9 +13,16 @@ from hypothesis import strategies as st
 
 from vlmbench_plugin.core import DIFFICULTIES, Scene
 from vlmbench_plugin.scenes.canvas import Backdrop, render
-from vlmbench_plugin.scenes.depth import DEPTH_LABELS, Standing, depth_scene
+from vlmbench_plugin.scenes.depth import DEPTH_LABELS, Standing, asked_objects, depth_scene
 from vlmbench_plugin.scenes.shapes import figure
-from vlmbench_plugin.scenes.spatial import RELATIONS, relation_of, spatial_scene
+from vlmbench_plugin.scenes.spatial import (
+    RELATIONS,
+    SPATIAL_LABELS,
+    ask_pairs,
+    asked_pairs,
+    relation_of,
+    spatial_scene,
+)
 
 INVERSE = {"left_of": "right_of", "right_of": "left_of", "above": "below", "below": "above"}
 
@@ -86,12 +93,28 @@ def test_questions_name_the_pairs_in_order() -> None:
         relations = scene.truth["relations"]
         assert 2 <= len(relations) <= 6
         assert scene.question is not None
-        asked = scene.question.split(": ")[1].split("; ")
-        assert asked == [f"{r['subject']} - {r['object']}" for r in relations]
+        assert asked_pairs(scene.question) == [(r["subject"], r["object"]) for r in relations]
         pairs = [frozenset((r["subject"], r["object"])) for r in relations]
         assert len(set(pairs)) == len(pairs)
         fills = scene.draw.args[1]  # type: ignore[attr-defined]
         assert 3 <= len(fills) <= 5
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(st.sampled_from(SPATIAL_LABELS), st.sampled_from(SPATIAL_LABELS)), min_size=1
+    ),
+    before=st.sampled_from(["", "An arrow means: a points_to b; a line - connected_to. "]),
+)
+def test_asked_pairs_undoes_ask_pairs(pairs: list[tuple[str, str]], before: str) -> None:
+    assert asked_pairs(before + ask_pairs(pairs)) == pairs
+
+
+def test_other_questions_name_neither_pairs_nor_objects() -> None:
+    with pytest.raises(ValueError, match="expected a question with 'Name the relation"):
+        asked_pairs("Order these objects from near to far: red box, blue box")
+    with pytest.raises(ValueError, match="expected a question with 'Order these objects"):
+        asked_objects(ask_pairs([("red circle", "blue star")]))
 
 
 def test_the_four_relations_are_balanced() -> None:
@@ -136,7 +159,7 @@ def test_the_question_lists_the_objects_shuffled() -> None:
     for seed in range(300):
         scene = depth_scene(random.Random(seed), DIFFICULTIES[seed % 3])
         assert scene.question is not None
-        listed = scene.question.split(": ")[1].split(", ")
+        listed = asked_objects(scene.question)
         assert sorted(listed) == sorted(scene.truth["order"])
         as_truth += listed == scene.truth["order"]
     assert as_truth < 60

@@ -48,18 +48,20 @@ _TURN_QUESTION = (
     "tilted up. Roll is positive when it turned clockwise as seen from behind it, so that the "
     "right end of the horizon appears higher. All three lie between -45 and 45 degrees. The plates "
     "at crossings of the thin lines of the sphere of directions read azimuth,elevation in degrees: "
-    "+30,-15 is 30 degrees right of north and 15 degrees below the horizon. The image is {width} x "
-    "{rows} pixels, the focal length {focal} pixels, the principal point the image's centre."
+    "+30,-15 is 30 degrees right of north and 15 degrees below the horizon. At its full size "
+    "of {width} x {rows} pixels the image has a focal length of {focal} pixels and its principal "
+    "point in its centre."
 )
 _BOX_QUESTION = (
-    "A pinhole camera looks level (pitch 0, roll 0) over flat ground, {height} m above it. "
-    "Intrinsics in pixels: fx = {focal}, fy = {focal}, cx = {cx}, cy = {cy}. Give positions in the "
-    "camera's frame in metres: x right, y down, z forward, so the ground is y = {height}. "
-    "The grid on the ground has cells of 1 m with lines at whole metres of x and z; the stronger "
-    "lines are x = 0 and z = 5, 10, 15 and so on. Every box stands upright on the ground. Its "
-    "center is the middle of its volume; its size is width, height, depth along its own x, y and z "
-    "axes. Its yaw is its turn about the downward y axis in degrees, positive clockwise as seen "
-    "from above: its own x axis points to (cos yaw, 0, -sin yaw). Yaw lies between -45 and 45."
+    "A pinhole camera looks level (pitch 0, roll 0) over flat ground, {height} m above it. At its "
+    "full size of {width} x {rows} pixels the image has the intrinsics fx = {focal}, fy = {focal}, "
+    "cx = {cx}, cy = {cy}. Give positions in the camera's frame in metres: x right, y down, z "
+    "forward, so the ground is y = {height}. The grid on the ground has cells of 1 m with lines at "
+    "whole metres of x and z; the stronger lines are x = 0 and z = 5, 10, 15 and so on. Every box "
+    "stands upright on the ground. Its center is the middle of its volume; its size is width, "
+    "height, depth along its own x, y and z axes. Its yaw is its turn about the downward y axis in "
+    "degrees, positive clockwise as seen from above: its own x axis points to (cos yaw, 0, -sin "
+    "yaw). Yaw lies between -45 and 45."
 )
 
 
@@ -194,7 +196,10 @@ def boxes3d_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         for label, box in boxes.items()
     ]
     cx, cy = camera.centre
-    question = _BOX_QUESTION.format(height=height, focal=round(camera.focal), cx=cx, cy=cy)
+    width, rows = camera.size
+    question = _BOX_QUESTION.format(
+        height=height, width=width, rows=rows, focal=round(camera.focal), cx=cx, cy=cy
+    )
     return Scene(size=camera.size, truth={"objects": objects}, draw=draw, question=question)
 
 

@@ -1,4 +1,4 @@
-"""Shapes and one question about them that has exactly one short answer."""
+"""Shapes and one question about them that has exactly one short answer, in one or more wordings."""
 
 from __future__ import annotations
 
@@ -33,24 +33,44 @@ ANSWERS: tuple[str, ...] = (
     *FLAT_SHAPES,
     *(str(n) for n in range(_MOST_SHAPES + 1)),
 )
-"""All answers of the scenes."""
+"""All canonical answers of the scenes."""
 
-Asked: TypeAlias = tuple[str, str]
-"""Question and answer."""
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "cross": ("plus",),
+    "diamond": ("rhombus",),
+    "purple": ("violet",),
+}
+
+Asked: TypeAlias = tuple[str, tuple[str, ...]]
+"""Question and accepted answers, the canonical one first."""
 Asker: TypeAlias = "Callable[[random.Random, Sequence[Figure]], Asked | None]"
 """Finds a question about the shapes, or None where they admit none of its kind."""
+
+
+def _wordings(name: str) -> tuple[str, ...]:
+    """A colour or shape and its synonyms."""
+    return name, *_SYNONYMS.get(name, ())
+
+
+def _shape_wordings(figure: Figure) -> tuple[str, ...]:
+    """Names of a figure's shape, bare and with its colour: at most six, never ten.
+
+    Ten answers would be scored as those of ten annotators.
+    """
+    shapes = _wordings(figure.shape_name)
+    return *shapes, *(f"{c} {s}" for c in _wordings(figure.colour_name) for s in shapes)
 
 
 def _count_shapes(rng: random.Random, figures: Sequence[Figure]) -> Asked:
     shape = rng.choice(FLAT_SHAPES) if rng.random() < 0.15 else rng.choice(figures).shape_name
     number = sum(f.shape_name == shape for f in figures)
-    return f"How many {_PLURALS[shape]} are there?", str(number)
+    return f"How many {_PLURALS[shape]} are there?", (str(number),)
 
 
 def _count_colours(rng: random.Random, figures: Sequence[Figure]) -> Asked:
     colour = rng.choice(COLOURS) if rng.random() < 0.15 else rng.choice(figures).colour_name
     number = sum(f.colour_name == colour for f in figures)
-    return f"How many {colour} shapes are there?", str(number)
+    return f"How many {colour} shapes are there?", (str(number),)
 
 
 def _colour_of(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
@@ -59,7 +79,7 @@ def _colour_of(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
     if not alone:
         return None
     chosen = rng.choice(alone)
-    return f"What colour is the {chosen.shape_name}?", chosen.colour_name
+    return f"What colour is the {chosen.shape_name}?", _wordings(chosen.colour_name)
 
 
 def _shape_of(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
@@ -68,7 +88,7 @@ def _shape_of(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
     if not alone:
         return None
     chosen = rng.choice(alone)
-    return f"What shape is the {chosen.colour_name} one?", chosen.shape_name
+    return f"What shape is the {chosen.colour_name} one?", _shape_wordings(chosen)
 
 
 def _is_there(rng: random.Random, figures: Sequence[Figure]) -> Asked:
@@ -80,7 +100,7 @@ def _is_there(rng: random.Random, figures: Sequence[Figure]) -> Asked:
         near = {f"{a.colour_name} {b.shape_name}" for a in figures for b in figures} - there
         label, answer = rng.choice(sorted(near or set(LABELS) - there)), "no"
     article = "an" if label[0] in "aeiou" else "a"
-    return f"Is there {article} {label}?", answer
+    return f"Is there {article} {label}?", (answer,)
 
 
 def _more_than(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
@@ -93,8 +113,8 @@ def _more_than(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
     more, less = rng.choice(unequal)
     question = "Are there more {} than {}?"
     if rng.random() < 0.5:
-        return question.format(_PLURALS[more], _PLURALS[less]), "yes"
-    return question.format(_PLURALS[less], _PLURALS[more]), "no"
+        return question.format(_PLURALS[more], _PLURALS[less]), ("yes",)
+    return question.format(_PLURALS[less], _PLURALS[more]), ("no",)
 
 
 def _outermost(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
@@ -114,7 +134,7 @@ def _outermost(rng: random.Random, figures: Sequence[Figure]) -> Asked | None:
     clear = edge(second) - edge(first) >= 8 and middle(by_middle[1]) - middle(by_middle[0]) >= 8
     if not clear or by_middle[0] is not first:
         return None
-    return f"Which shape is {word}?", first.shape_name
+    return f"Which shape is {word}?", _shape_wordings(first)
 
 
 _ASKERS: tuple[Asker, ...] = (
@@ -129,7 +149,11 @@ _ASKERS: tuple[Asker, ...] = (
 
 
 def vqa_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """Two to ten shapes that do not overlap, and one question with its one answer."""
+    """Two to ten shapes that do not overlap, and one question with its one answer.
+
+    The truth is ``{"answers": [...]}``: the canonical answer, one of ``ANSWERS``, then other
+    wordings of it. Number words need none: the scorer reads them as digits.
+    """
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
     asker = rng.choice(_ASKERS)
@@ -142,10 +166,10 @@ def vqa_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         labels = [f"{rng.choice(colours)} {rng.choice(shapes)}" for _ in range(count)]
         figures = lay_out(rng, size, labels, difficulty)
         asked = asker(rng, figures)
-    question, answer = asked
+    question, answers = asked
     return Scene(
         size=size,
-        truth={"answers": [answer]},
+        truth={"answers": list(answers)},
         draw=partial(render, backdrop, [f.fill for f in figures]),
         question=question,
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+
+import shapely
+from shapely.affinity import translate
 
 from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
@@ -21,7 +24,7 @@ from vlmbench_plugin.scenes.canvas import (
     spin,
     stroke,
 )
-from vlmbench_plugin.scenes.shapes import FLAT_SHAPES, LABELS, figure
+from vlmbench_plugin.scenes.shapes import FLAT_SHAPES, LABELS, SHAPES, figure
 from vlmbench_plugin.scenes.spatial import ask_pairs
 
 if TYPE_CHECKING:
@@ -50,23 +53,69 @@ RELATED_LABELS: tuple[str, ...] = LABELS
 """All names of the semantic scenes."""
 
 _INK: RGB = (84, 84, 92)
-# Seen from its middle, each reaches exactly its radius along the axis on which two of them meet.
-_MEETING = ("circle", "hexagon")
-# Their incircles are at least 0.7 of their radius, room for a shape of 0.45.
-_ROOMY = ("circle", "square", "hexagon")
+_RIM = 1.0
+_DIRECTIONS = 7
+# Of the inscribed circle: what is left shows all around that one shape is within the other.
+_FILLED = 0.75
+_MEANINGS = (
+    "An arrow from a to b means a points_to b and b pointed_to_by a; a plain line between them, "
+    "connected_to. A shape drawn within another is inside it, and the other contains it; if "
+    "their edges just meet, with neither arrow nor line, each touches the other. "
+)
 _PAIRS: Mapping[Difficulty, tuple[int, int]] = {"easy": (2, 2), "medium": (2, 4), "hard": (3, 5)}
 
 
-def _choose_pair(rng: random.Random, predicate: str, taken: set[str]) -> tuple[str, str]:
-    """Two names of different colours that no other shape of the scene bears, the first acting."""
-    firsts = {"touches": _MEETING, "contains": _ROOMY}.get(predicate, FLAT_SHAPES)
-    seconds = _MEETING if predicate == "touches" else FLAT_SHAPES
+def _choose_pair(rng: random.Random, taken: set[str]) -> tuple[str, str]:
+    """Two names of different colours that no other shape of the scene bears.
+
+    Whatever their relation is: the names tell nothing about it.
+    """
     while True:
         one, two = rng.sample(COLOURS, 2)
-        names = f"{one} {rng.choice(firsts)}", f"{two} {rng.choice(seconds)}"
+        names = f"{one} {rng.choice(FLAT_SHAPES)}", f"{two} {rng.choice(FLAT_SHAPES)}"
         if taken.isdisjoint(names):
             taken.update(names)
             return names
+
+
+def _room(name: str) -> float:
+    """Radius of the largest circle about a shape's middle within it, in units of its own radius."""
+    corners = SHAPES[name.split(" ")[1]].corners
+    return float(shapely.Polygon(corners).exterior.distance(shapely.Point(0, 0)))
+
+
+def _apart(pair: Sequence[shapely.Polygon], degrees: float) -> float:
+    """How far the second is from the first, both about the origin, if moved until they meet."""
+    first, second = pair
+    ((ux, uy),) = spin([(1.0, 0.0)], degrees)
+    # The corners of their boxes reach up to 1.42 times as far as the sides: 3 is clear of both.
+    apart = 3 * max(map(abs, (*first.bounds, *second.bounds)))
+    # Moved back by no more than the gap, it never skips the contact.
+    while (gap := first.distance(translate(second, apart * ux, apart * uy))) > 0.05:
+        apart -= gap
+    return apart
+
+
+def _touching(names: tuple[str, str], circle: Circle, degrees: float) -> list[Fill]:
+    """Two upright shapes whose inks meet, though their outlines cut little into each other.
+
+    They are moved together until they meet without a rim of a pixel each: where no more than the
+    outlines met, anti-aliasing would show a gap, and a star's tip has no whole pixel of ink.
+
+    Args:
+        names: The labels of the two.
+        circle: Where they go.
+        degrees: A first direction from one to the other; of some spread evenly from it on, the one
+            with the least overlap is taken, for past a slanting edge they would slide far.
+    """
+    cx, cy, radius = circle[0], circle[1], 0.45 * circle[2]
+    whole = [shapely.Polygon(figure(name, (0, 0, radius)).points) for name in names]
+    cores = [one.buffer(-_RIM, join_style="mitre", mitre_limit=20) for one in whole]
+    turns = [degrees + 360 * k / _DIRECTIONS for k in range(_DIRECTIONS)]
+    turn = min(turns, key=lambda turn: _apart(whole, turn) - _apart(cores, turn))
+    ((dx, dy),) = spin([(_apart(cores, turn) / 2, 0.0)], turn)
+    ends = (cx - dx, cy - dy, radius), (cx + dx, cy + dy, radius)
+    return [figure(name, end).fill for name, end in zip(names, ends, strict=True)]
 
 
 def _arrow(tail: Point, tip: Point, width: float) -> list[Fill]:
@@ -101,12 +150,11 @@ def _draw_pair(
         return cx + share * radius * ux, cy + share * radius * uy, radius_share * radius
 
     if predicate == "contains":
-        outer, inner = along(0, 0.8), along(0, 0.36)
+        inner_radius = min(0.36, 0.95 * _room(names[0]) * _FILLED)
+        outer, inner = along(0, 0.95), along(0, inner_radius)
         return [figure(names[0], outer).fill, figure(names[1], inner).fill]
     if predicate == "touches":
-        shift = 0.45 - 0.5 / radius  # a pixel of overlap, or anti-aliasing shows a gap
-        ends = along(-shift, 0.45), along(shift, 0.45)
-        return [figure(n, e, degrees).fill for n, e in zip(names, ends, strict=True)]
+        return _touching(names, circle, degrees)
     first, second = along(-0.68, 0.3), along(0.68, 0.3)
     width = max(2.5, 0.045 * radius)
     start, end = (first[0], first[1]), (second[0], second[1])
@@ -138,7 +186,7 @@ def semantic_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         asked = rng.choice(PREDICATES)
         turned_round = asked in {"pointed_to_by", "inside"}
         drawn = INVERSE[asked] if turned_round else asked
-        names = _choose_pair(rng, drawn, taken)
+        names = _choose_pair(rng, taken)
         fills += _draw_pair(drawn, names, circle, rng.uniform(0, 360))
         subject, other = (names[1], names[0]) if turned_round else names
         relations.append({"subject": subject, "predicate": asked, "object": other})
@@ -148,7 +196,7 @@ def semantic_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         size=size,
         truth={"relations": relations},
         draw=partial(render, backdrop, fills),
-        question=ask_pairs([(r["subject"], r["object"]) for r in relations]),
+        question=_MEANINGS + ask_pairs([(r["subject"], r["object"]) for r in relations]),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from vlmbench_plugin import labels
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import box, integer, label, list_of, number
@@ -34,6 +36,21 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     )
 
 
+def over_category(
+    items: Sequence[tuple[Answer | None, Truth, Vocabulary]],
+) -> Mapping[str, float | None]:
+    """COCO mAP@[.5:.95]; a detection without a score has 1, an invalid answer no detection."""
+    images = []
+    for answer, truth, vocabulary in items:
+        names = vocabulary.get("label", ())
+        found = [
+            (labels.resolve(d["label"], names).name or d["label"], d["box"], d.get("score", 1.0))
+            for d in (answer["detections"] if answer else [])
+        ]
+        images.append((found, [(d["label"], d["box"]) for d in truth["detections"]]))
+    return {"coco_map": boxes.average_precision(images)}
+
+
 TASK = VisionTask(
     category="bbox_grounding",
     title="box and name every object, and count them",
@@ -50,6 +67,7 @@ TASK = VisionTask(
         coordinates=True,
     ),
     score=score,
+    over_category=over_category,
     ground_truth={
         "synthetic": _DRAWN,
         "smoke": Packaged(drawn=_DRAWN, vocabulary={"label": _PHOTO_LABELS}, photos=True),
