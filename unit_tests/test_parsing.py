@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, get_args
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from tools.failure_table import FIELDS, Form, failure_table, forms
 from vlmbench_plugin import parsing
+from vlmbench_plugin.core import Failure, ParseStatus
+from vlmbench_plugin.fields import artifacts
 from vlmbench_plugin.parsing import (
     LOOP_BLOCK,
     LOOP_TAIL,
@@ -41,6 +45,10 @@ class Detections(BaseModel):
     span: tuple[int, int] = (0, 0)
 
 
+CORPUS = forms()
+FORM_MODEL = artifacts(FIELDS, {}, "norm_0_1000", "open").model
+BY_SCORER = {"wrong_frame", "wrong_answer"}
+
 DETECTION: dict[str, Any] = {"label": "cat", "box": [1, 2, 3.5, 4], "score": 0.5}
 ANSWER: dict[str, Any] = {"detections": [DETECTION], "count": 1, "kind": "photo"}
 TEXT = json.dumps(ANSWER)
@@ -48,6 +56,100 @@ TEXT = json.dumps(ANSWER)
 
 def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize("form", CORPUS, ids=lambda form: form.name)
+def test_each_form_has_one_status_and_one_failure(form: Form) -> None:
+    for text in form.texts():
+        parsed = read(text, finished=form.finished)
+        failure = parsed.failure or judge(parsed.value, FORM_MODEL)
+        assert (parsed.status, failure) == (form.parse_status, form.failure), text[:200]
+        assert (parsed.status == "none") == (parsed.failure is not None)
+
+
+def test_the_corpus_has_every_status_and_every_failure_of_form() -> None:
+    names = [form.name for form in CORPUS]
+    assert len(names) == len(set(names))
+    assert {form.parse_status for form in CORPUS} == set(get_args(ParseStatus))
+    failures = {form.failure for form in CORPUS}
+    assert failures == (set(get_args(Failure)) - BY_SCORER) | {None}
+
+
+def test_the_table_shows_every_form() -> None:
+    head, rule, *rows = failure_table().splitlines()
+    assert len(rows) == len(CORPUS)
+    for row, form in zip((head, rule, *rows), (None, None, *CORPUS), strict=True):
+        cells = re.split(r"(?<!\\)\|", row)[1:-1]
+        assert len(cells) == 5, row
+        if form:
+            assert cells[0].strip() == form.name
+            assert cells[4].strip().strip("`") == (form.failure or "valid")
+
+
+def scaled(form: Form) -> Callable[[int], str]:
+    """The text of a form as a function of its approximate length."""
+    repeated = sum(len(piece) * times for piece, times in form.pieces if times > 1)
+
+    def text(length: int) -> str:
+        share = length / repeated
+        return "".join(
+            piece * (round(times * share) if times > 1 else 1) for piece, times in form.pieces
+        )
+
+    return text
+
+
+def repeat(block: str, start: str = "", end: str = "") -> Callable[[int], str]:
+    return lambda length: start + block * (length // len(block)) + end
+
+
+GROWING: dict[str, Callable[[int], str]] = {
+    **{form.name: scaled(form) for form in CORPUS if any(times > 1 for _, times in form.pieces)},
+    **{
+        f"repeated {block!r}": repeat(block, end="!")
+        for block in (
+            "{}",
+            "[1",
+            '{"',
+            "[{",
+            '"{',
+            "```{",
+            "```[]",
+            "``` ",
+            '\\"',
+            "{ ",
+            "[ ",
+            "\n",
+        )
+    },
+    "objects in prose": repeat('{"a": 1,} '),
+    "lists in prose": repeat("[1] and "),
+    "a fence to every line": repeat('```json\n{"a": 1,}\n```\n'),
+    "an unclosed brace in every fence": repeat('```json\n{"a": [1]\n```\n'),
+    "thinking tags and objects": repeat('{"a": 1}</think>'),
+    "long integers": repeat("9" * 2000 + ",", start="[", end="1]"),
+    "many keys": lambda n: "{" + ",".join(f'"{i:06}": 1' for i in range(n // 12)) + "}",
+    "many escapes": repeat("\\u0061", start='{"subject": "', end='"}'),
+    "many pairs of surrogates": repeat("\\ud83d\\ude00", start='{"subject": "', end='"}'),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_two_doublings_of_the_text_take_about_four_times_as_long(name: str) -> None:
+    texts = [GROWING[name](length) for length in (15_000, 60_000)]
+    assert 3.8 < len(texts[1]) / len(texts[0]) < 4.2
+
+    def seconds(text: str) -> float:
+        start = time.process_time()
+        parsed = read(text, finished=False)
+        judge(parsed.value, FORM_MODEL)
+        return time.process_time() - start
+
+    # The least of several is what the code needs; the rest is whatever else the machine does.
+    short, long = (min(seconds(text) for _ in range(5)) for text in texts)
+    # Linear is 4, quadratic 16: a factor of two either way is left to the machine. A quadratic
+    # reading of 60,000 characters takes far more than a millisecond, below which all is noise.
+    assert long < max(8 * short, 0.001)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +185,9 @@ def nested(depth: int) -> str:
         ('{"a": "\\"}"} it is', "prose", {"a": '"}'}),
         ('In {braces} and [brackets: {"a": 1}', "prose", {"a": 1}),
         ('See [1]. {"a": 1}', "prose", {"a": 1}),
+        ("{'b': [1]} but {\"a\": 1}", "prose", {"a": 1}),
+        ('```\nx = 1\n```\n{"a": 1}', "prose", {"a": 1}),
+        ('\u00a0{"a": 1}', "prose", {"a": 1}),
         ('{"broken": it} but {"a": 1}', "prose", {"a": 1}),
         ('I found [{"bbox_2d": [1, 2]}] there', "prose", [{"bbox_2d": [1, 2]}]),
         ('```json\n{"a": 1} {"a": 2}\n```', "prose", {"a": 1}),
@@ -100,6 +205,9 @@ def test_read_finds_a_value(text: str, status: str, value: object) -> None:
     [
         "a cat",
         "{'a': 1}",
+        "{'a': [1]}",
+        "{a: [1]}",
+        "{'a': [1], 'b",
         '{"a": NaN}',
         '{"a": [Infinity]}',
         '{"a": -Infinity}',
@@ -172,6 +280,25 @@ def test_read_gives_a_value_or_a_failure(text: str, finished: bool) -> None:
         json.dumps(parsed.value, allow_nan=False, ensure_ascii=False).encode()
         judge(parsed.value, Detections)
     repairable(text, Detections)
+
+
+@given(st.binary(), st.sampled_from(["surrogateescape", "replace", "ignore"]), st.booleans())
+def test_any_bytes_are_read(data: bytes, errors: str, finished: bool) -> None:
+    parsed = read(data.decode(errors=errors), finished=finished)
+    assert (parsed.failure is None) == (parsed.status != "none")
+    assert parsed.failure is None or parsed.value is None
+
+
+@given(st.data(), st.sampled_from([form for form in CORPUS if len(form.texts()[0]) < 1000]))
+def test_a_damaged_form_is_read(data: st.DataObject, form: Form) -> None:
+    text = form.texts()[-1]
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    damaged = text[:start] + data.draw(ANY_TEXT) + text[end:]
+    parsed = read(damaged, finished=form.finished)
+    verdict = parsed.failure or judge(parsed.value, FORM_MODEL)
+    assert verdict in {None, *get_args(Failure)} - BY_SCORER
+    assert (parsed.failure is None) == (parsed.status != "none")
+    repairable(damaged, FORM_MODEL)
 
 
 JSON_VALUES = st.recursive(

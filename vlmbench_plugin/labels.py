@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vlmbench_plugin.synonyms import KINDS, SYNONYMS
+from vlmbench_plugin.synonyms import HEAD_FIRST, KINDS, OPAQUE, SYNONYMS
 
 _LONGEST_SYNONYM = max(len(word.split()) for group in SYNONYMS for word in group)
+# What may follow a name that a text is about: "a cup of tea" is a cup, "cup holder" is none.
+_FOLLOWERS = "above and at behind below beside by for from in near next of on or over to under with"
 _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bc`\u00b4")
 
@@ -97,7 +99,12 @@ def normalise(text: str) -> str:
 
 
 def singular(text: str) -> str:
-    """The singular of every word of a normalised text, by a small table of English rules."""
+    """The singular of every word of a normalised text, by a small table of English rules.
+
+    Glasses alone stay plural: they are worn, a glass is not.
+    """
+    if text == "glasses":
+        return text
     return " ".join(_singular_word(word) for word in text.split())
 
 
@@ -110,10 +117,11 @@ def resolve(text: str, vocabulary: Sequence[str]) -> Resolution:
     """Finds the one name of a vocabulary that a text means.
 
     The rules in order: ``exact`` (see ``strict``), ``normalised``, ``singular``, ``alias`` (a
-    curated synonym, or a kind that names its class), ``contained`` (whole words in a row: a name
-    inside the text, or the text inside a name). A text that fits two names under the rule that
-    decides means neither. A name within a longer name that is in the text does not count: a "big
-    hot dog" is a hot dog, not a dog.
+    curated synonym, or a kind that names its class), ``contained`` (whole words in a row: the text
+    is about a name, as "red sports car" is about a car and "car wheel" is not; or it is the head of
+    a name and stands in no other name, as "table" in "dining table"). A text that fits two names
+    under the rule that decides means neither. A name within a longer name or an opaque phrase does
+    not count: a "big hot dog" is a hot dog, not a dog.
 
     Args:
         text: The label as answered.
@@ -182,6 +190,16 @@ def _alias_key(key: str) -> str:
 
 
 @lru_cache(maxsize=1)
+def _opaque() -> frozenset[str]:
+    return frozenset(_alias_key(singular(normalise(phrase))) for phrase in OPAQUE)
+
+
+@lru_cache(maxsize=1)
+def _head_first() -> frozenset[str]:
+    return frozenset(_alias_key(singular(name)) for name in HEAD_FIRST)
+
+
+@lru_cache(maxsize=1)
 def _classes() -> Mapping[str, str]:
     return {_alias_key(kind): _alias_key(singular(name)) for kind, name in KINDS.items()}
 
@@ -195,6 +213,7 @@ class _Index:
     singular: Mapping[str, frozenset[str]]
     alias: Mapping[str, frozenset[str]]
     parts: Mapping[str, frozenset[str]]
+    heads: Mapping[str, frozenset[str]]
 
 
 @lru_cache(maxsize=256)
@@ -202,7 +221,7 @@ def _index(vocabulary: tuple[str, ...]) -> _Index:
     # Names that differ in letter case alone are one name: the first spelling stands for both.
     names = {_exact_key(name): name for name in reversed(vocabulary)}
     exact: dict[str, frozenset[str]] = {key: frozenset({name}) for key, name in names.items()}
-    keys: tuple[dict[str, frozenset[str]], ...] = ({}, {}, {}, {})
+    keys: tuple[dict[str, frozenset[str]], ...] = ({}, {}, {}, {}, {})
     for name in names.values():
         plain = normalise(name)
         if not plain:
@@ -213,7 +232,18 @@ def _index(vocabulary: tuple[str, ...]) -> _Index:
             mapping[key] = mapping.get(key, frozenset()) | {name}
         for _, _, part in _spans(alias.split()):
             keys[3][part] = keys[3].get(part, frozenset()) | {name}
-    return _Index(exact=exact, normalised=keys[0], singular=keys[1], alias=keys[2], parts=keys[3])
+            if _is_head(part, alias):
+                keys[4][part] = keys[4].get(part, frozenset()) | {name}
+    fields = ("normalised", "singular", "alias", "parts", "heads")
+    return _Index(exact=exact, **dict(zip(fields, keys, strict=True)))
+
+
+def _is_head(part: str, name: str) -> bool:
+    """Whether a run of a name's words says what the thing is."""
+    if name in _opaque():
+        return False
+    words, count = name.split(), len(part.split())
+    return part == " ".join(words[:count] if name in _head_first() else words[-count:])
 
 
 @lru_cache(maxsize=65536)
@@ -235,8 +265,15 @@ def _ladder(text: str, index: _Index) -> Iterator[tuple[str, frozenset[str]]]:
     single = singular(plain)
     yield "singular", index.singular.get(single, none)
     alias = _alias_key(single)
-    yield "alias", index.alias.get(alias) or index.alias.get(_classes().get(alias, ""), none)
-    yield "contained", _inside(alias.split(), index) | index.parts.get(alias, none)
+    yield "alias", _named(alias, index)
+    parts = index.parts.get(alias, none)
+    whole = parts if parts == index.heads.get(alias) else none
+    yield "contained", _inside(alias.split(), index) | whole
+
+
+def _named(key: str, index: _Index) -> frozenset[str]:
+    """The names that an alias key means, itself or as a kind."""
+    return index.alias.get(key) or index.alias.get(_classes().get(key, ""), frozenset())
 
 
 def _spans(words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
@@ -247,12 +284,16 @@ def _spans(words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def _inside(words: Sequence[str], index: _Index) -> frozenset[str]:
-    """The names within a text, but for those that stand only within a longer one."""
+    """The names that a text is about, but for those that stand only within a longer phrase."""
     taken: list[tuple[int, int]] = []
     names: frozenset[str] = frozenset()
     for start, end, part in _spans(words):
-        found = index.alias.get(part)
-        if found and not any(first <= start and end <= last for first, last in taken):
-            taken.append((start, end))
+        found = _named(part, index)
+        if not (found or part in _opaque()):
+            continue
+        if any(first <= start and end <= last for first, last in taken):
+            continue
+        taken.append((start, end))
+        if end == len(words) or words[end] in _FOLLOWERS.split():
             names |= found
     return names

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import json_repair
@@ -46,10 +45,16 @@ _FENCES = 16
 # The string's closing quote is optional, so that an unclosed string is one token up to the end of
 # the text and is not tried again from each of its escaped quotes.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_OPENING = re.compile(r'\{\s*+["}]|\[\s*+(?:[\]\[{"\d-]|true|false|null)')
+# A brace opens a value, however broken: the list inside a Python literal is no answer. Not so after
+# a word, as in LaTeX's \boxed{, unless JSON follows. A bracket opens one only before what may stand
+# in a JSON or Python list, because prose has "[sic]".
+_OPENING = re.compile(
+    r"""(?<!\w)\{|\{\s*+["}]|\[\s*+(?:[\]\[{"'\d-]|true|false|null|True|False|None)"""
+)
 _FENCE = re.compile(r"```[^\S\n]*+[\w+-]*+\s*+")
 _FENCE_END = re.compile(r"\s*+(?:```|`{0,2}\Z)")
 _THOUGHT = "</think>"
+_SPACE = " \t\n\r"  # all that JSON allows around a value; str.strip() removes more
 
 
 def read(raw_text: str, *, finished: bool) -> Parsed:
@@ -67,8 +72,8 @@ def read(raw_text: str, *, finished: bool) -> Parsed:
         Either a value or one of the failures empty, looping, truncated, not_json.
     """
     answer = raw_text.rpartition(_THOUGHT)[2].strip()
-    texts = (raw_text.strip(), raw_text.partition(_THOUGHT)[2].strip(), answer)
-    for text in dict.fromkeys(texts):
+    texts = (raw_text, raw_text.partition(_THOUGHT)[2], raw_text.rpartition(_THOUGHT)[2])
+    for text in dict.fromkeys(text.strip(_SPACE) for text in texts):
         found = _strict(text)
         if found:
             return Parsed(status="clean", value=found[0], failure=None)
@@ -176,19 +181,24 @@ def _span(text: str, start: int) -> tuple[int | None, int]:
 
 
 def _in_fence(text: str) -> tuple[Json] | None:
-    for fence in islice(_FENCE.finditer(text), _FENCES):
+    position = 0
+    for _ in range(_FENCES):
+        fence = _FENCE.search(text, position)
+        if not fence:
+            return None
         start = fence.end()
-        end: int | None
-        if text[start : start + 1] in ("{", "["):
-            # Its own brackets bound a value, because a string may hold three backticks.
-            end = _span(text, start)[0]
-        else:
-            end = text.find("```", start)
-        if end is None or end < 0 or not _FENCE_END.match(text, end):
-            continue
-        found = _strict(text[start:end].strip())
+        # Its own brackets bound a value, because a string may hold three backticks.
+        end = _span(text, start)[0] if text[start : start + 1] in ("{", "[") else None
+        closing = _FENCE_END.match(text, end) if end else None
+        if not closing:
+            end = text.find("```", end or start)
+            closing = _FENCE_END.match(text, end) if end >= 0 else None
+        if not closing:
+            return None
+        found = _strict(text[start:end].strip(_SPACE))
         if found:
             return found
+        position = closing.end()
     return None
 
 
