@@ -19,10 +19,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python tools/make_docs.py --check
+	$(BIN)/python -m tools.make_docs --check
 
 docs: $(VENV)/.test
-	$(BIN)/python tools/make_docs.py
+	$(BIN)/python -m tools.make_docs
 
 perf: $(VENV)/.test
 	$(BIN)/python benchmarks/overhead.py

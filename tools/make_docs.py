@@ -1,19 +1,19 @@
 """Writes the generated parts of the documentation, or checks that they are up to date.
 
-usage: python tools/make_docs.py [--check]
+usage: python -m tools.make_docs [--check]
 
-``docs/tasks.md`` is generated whole; in ``README.md`` what stands between the markers
-``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is.
+``docs/tasks.md`` is generated whole; of ``README.md`` and ``docs/scoring.md`` it is what stands
+between the markers ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tools.failure_table import failure_table
 from vlmbench_plugin.asking import build_request
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
@@ -81,17 +81,22 @@ task's grammar and schema.
     return "\n".join([head, *(_task_section(task) for task in TASKS.values())])
 
 
-README_PARTS: Mapping[str, Callable[[], str]] = {"tasks": tasks_table, "models": models_table}
+PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {"tasks": tasks_table, "models": models_table},
+    "docs/scoring.md": {"failures": failure_table},
+}
 
 
-def readme(text: str) -> str:
-    """Returns the README with its generated parts renewed."""
-    for name, build in README_PARTS.items():
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        part = build()
-        text, count = pattern.subn(lambda m, part=part: f"{m[1]}{part}\n{m[2]}", text)  # type: ignore[misc]
-        if count != 1:
-            raise SystemExit(f"README.md: expected one part {name!r} between markers, got {count}")
+def renewed(name: str) -> str:
+    """Returns a page with its generated parts renewed."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for part, build in PARTS[name].items():
+        begin, end = f"<!-- begin {part} -->\n", f"<!-- end {part} -->"
+        head, found, rest = text.partition(begin)
+        _, closed, tail = rest.partition(end)
+        if not (found and closed):
+            raise SystemExit(f"{name}: expected the markers {begin.strip()} and {end}")
+        text = f"{head}{begin}{build().rstrip()}\n{end}{tail}"
     return text
 
 
@@ -100,8 +105,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="Write nothing; fail if stale")
     check = parser.parse_args().check
-    page, first = ROOT / "docs" / "tasks.md", ROOT / "README.md"
-    wanted = {page: tasks_page(), first: readme(first.read_text(encoding="utf-8"))}
+    wanted = {ROOT / "docs" / "tasks.md": tasks_page()}
+    wanted |= {ROOT / name: renewed(name) for name in PARTS}
     stale = [p for p, t in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != t]
     for path in stale:
         if check:
