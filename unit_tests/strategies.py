@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vlmbench_plugin.core import Frame
 from vlmbench_plugin.fields import ListOf, Object
-from vlmbench_plugin.nodes import Boolean, Choice, Label, Node, Text
+from vlmbench_plugin.nodes import ESCAPES, Boolean, Choice, Label, Node, Text
 from vlmbench_plugin.numeric import GRAMMAR_COORDINATES, Number, Points
 
 ASCII = "".join(chr(c) for c in range(0x20, 0x7F) if chr(c) not in '"\\')
@@ -27,7 +27,23 @@ def _draw(node: Node, frame: Frame) -> st.SearchStrategy[Any]:
 
 @_draw.register
 def _text(node: Text, frame: Frame) -> st.SearchStrategy[str]:
-    return st.text(ASCII, min_size=node.at_least, max_size=node.at_most)
+    plain = st.sampled_from(ASCII)
+    if node.unicode:
+        beyond = st.characters(min_codepoint=0xA0, exclude_categories=["Cs"])
+        plain |= beyond.filter(lambda c: c not in "\ufffe\uffff")
+    drawn = st.lists(plain, min_size=node.at_least, max_size=node.at_most)
+    if not node.escapes:
+        return drawn.map("".join)
+    places = st.integers(max(0, node.at_least - 1), node.at_most - 1)
+    escaped = st.dictionaries(places, st.sampled_from('"\\\b\f\n\r\t'), max_size=ESCAPES)
+
+    def put(chars: list[str], at: dict[int, str]) -> str:
+        inside = [place for place in at if place < len(chars)]
+        # After its first escape a text has half of its length left.
+        end = min(inside) + 1 + node.at_most // 2 if inside else len(chars)
+        return "".join(at.get(i, char) for i, char in enumerate(chars[:end]))
+
+    return st.builds(put, drawn, escaped)
 
 
 @_draw.register
@@ -49,15 +65,18 @@ def _boolean(node: Boolean, frame: Frame) -> st.SearchStrategy[bool]:
 def _number(node: Number, frame: Frame) -> st.SearchStrategy[float]:
     if node.whole:
         return st.integers(node.low, node.high)
-    scaled = st.integers(node.low * 10_000, node.high * 10_000)
-    # Small magnitudes print with an exponent, which is JSON but not in the grammar.
-    return scaled.map(lambda i: i / 10_000).filter(lambda x: x == 0 or abs(x) >= 0.0001)
+    return _decimals(node.low, node.high)
+
+
+def _decimals(low: int, high: int) -> st.SearchStrategy[float]:
+    """Numbers with four decimals; Python writes none of them with an exponent."""
+    return st.integers(low * 10_000, high * 10_000).map(lambda i: i / 10_000)
 
 
 @_draw.register
 def _points(node: Points, frame: Frame) -> st.SearchStrategy[Any]:
     low, high = GRAMMAR_COORDINATES[frame]
-    coordinate = st.integers(low, high)
+    coordinate = st.integers(low, high) if high > 1 else _decimals(low, high)
     if node.kind == "box":
         return st.lists(coordinate, min_size=4, max_size=4)
     point = st.lists(coordinate, min_size=2, max_size=2)

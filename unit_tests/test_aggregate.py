@@ -208,6 +208,7 @@ def test_the_identities_between_figures_hold(records: list[Record]) -> None:
     product = (row.primary_score_mean or 0.0) * row.schema_valid_rate
     assert math.isclose(row.effective_yield, product, abs_tol=1e-12)
     assert row.clean_yield <= row.effective_yield + 1e-12
+    assert (row.labeler_score or 0.0) <= row.effective_yield + 1e-12
     assert sum(row.failures.values()) == row.n - row.passed
     assert row.passed == round(row.right * row.n)
 
@@ -418,3 +419,10 @@ def test_numbers_over_all_images_join_the_secondary_means() -> None:
     assert row.secondary == {"each": 0.5, "of_all": 0.75}
     # In the order of the source; an invalid answer is there as None, an error is not there.
     assert seen == [[(None, 1), ({"a": 2}, 2)]]
+
+
+def test_an_image_that_one_model_failed_on_is_not_compared() -> None:
+    records = [item(0, 1.0, model="a"), item(1, 1.0, model="a")]
+    records += [error(0, model="b"), item(1, 0.0, model="b")]
+    kept = [(r.model, r.image_id) for r in comparable(records) if r.status != "error"]
+    assert kept == [("a", "image-0001"), ("b", "image-0001")]

@@ -158,3 +158,11 @@ def test_an_extreme_aspect_is_no_reason_to_fail_a_model_of_another_frame() -> No
     generation = Generation(text=RIGHT, finish_reason="stop", constraint="none")
     record = evaluate(TASK, case, SPEC, request, generation, Settings(), "key")
     assert record.failure == "wrong_answer"
+
+
+def test_a_valid_answer_too_long_to_repair_is_repairable() -> None:
+    assert record_of(RIGHT + " " * 20_001).repairable is True
+
+
+def test_rescoring_keeps_what_ended_the_answer() -> None:
+    assert rescore(record_of(RIGHT[:-5], "length"), TASK).failure == "truncated"

@@ -56,7 +56,12 @@ ACCEPTED: list[tuple[Node, str]] = [
     (text(5), '"a b c"'),
     (text(5, at_least=2), '"ab"'),
     (text(4, unicode=True), '"\u00e9\u4e2d\U0001f600~"'),
-    (text(3, escapes=True), r'"abc\nd\"e"'),
+    (text(7, escapes=True), r'"abc\nd\"e"'),
+    (text(2, escapes=True), r'"\\\n"'),
+    (text(1, escapes=True), r'"\n"'),
+    (text(3, at_least=2, escapes=True), r'"a\n"'),
+    (text(8, escapes=True), r'"abc\nefgh"'),
+    (text(0), '""'),
     (label("label"), '"x"'),
     (choice("a", "b"), '"b"'),
     (boolean(), "false"),
@@ -87,7 +92,11 @@ REJECTED: list[tuple[Node, str]] = [
     (text(5), "null"),
     (text(5), "5"),
     (text(5, at_least=2), '"a"'),
-    (text(3, escapes=True), '"' + "x" * 20 + '"'),
+    (text(3, escapes=True), '"xxxx"'),
+    (text(3, escapes=True), r'"xx\nx"'),
+    (text(1, escapes=True), r'"\n\n"'),
+    (text(3, at_least=2, escapes=True), r'"\n"'),
+    (text(0), '"x"'),
     (label("label"), '""'),
     (choice("a", "b"), '"c"'),
     (choice("a", "b"), '"A"'),
@@ -131,6 +140,11 @@ DIFFER: list[tuple[Node, str, tuple[bool, bool, bool]]] = [
     (text(5), '"\u00e9"', (False, True, True)),
     # ... no escapes where a field does not ask for them,
     (text(5), r'"\n"', (False, True, True)),
+    # ... two at most where it does,
+    (text(5, escapes=True), r'"\n\n\n"', (False, True, True)),
+    # ... and none so early that half of the length or the fewest characters come after it,
+    (text(8, escapes=True), r'"ab\nefghi"', (False, True, True)),
+    (text(3, at_least=2, escapes=True), r'"\na"', (False, True, True)),
     # ... and no exponents.
     (number(0, 1), "1e-1", (False, True, True)),
 ]
@@ -149,6 +163,20 @@ def test_rejected_by_all(node: Node, raw: str) -> None:
 @pytest.mark.parametrize(("node", "raw", "expected"), DIFFER)
 def test_documented_differences(node: Node, raw: str, expected: tuple[bool, bool, bool]) -> None:
     assert verdicts(build(node), raw) == expected
+
+
+@pytest.mark.parametrize(("at_least", "at_most"), [(-1, 5), (6, 5), (0, 129)])
+def test_lengths_of_text_that_make_no_grammar(at_least: int, at_most: int) -> None:
+    with pytest.raises(FieldError, match="at_least <= at_most <= 128"):
+        text(at_most, at_least=at_least)
+
+
+def test_lengths_of_lists_that_make_no_grammar() -> None:
+    for at_least, at_most in ((0, 0), (3, 2), (-1, 2)):
+        with pytest.raises(FieldError, match="at_most >= 1"):
+            list_of(boolean(), at_most, at_least=at_least)
+    with pytest.raises(FieldError, match="at least 3 points, got at most 2"):
+        polygon(2)
 
 
 def test_closed_vocabulary_narrows_the_grammar_alone() -> None:

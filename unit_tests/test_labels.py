@@ -501,3 +501,7 @@ def test_without_a_vocabulary_matching_is_symmetric_but_for_kinds(a: str, b: str
 def test_any_text_is_read(a: str, b: str) -> None:
     assert match(a, a, (a, b)) == "exact"
     assert resolve(a, [b]).name in (None, b)
+
+
+def test_a_full_width_apostrophe_joins() -> None:
+    assert normalise("shepherd\uff07s pie") == "shepherds pie"

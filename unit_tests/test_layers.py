@@ -12,18 +12,21 @@ PACKAGE = Path(__file__).parents[1] / "vlmbench_plugin"
 
 LEVELS = {
     0: ("", "categories", "core", "errors", "record", "settings"),
-    1: ("coords", "fields", "gbnf", "labels", "nodes", "numeric", "parsing", "synonyms"),
+    1: (
+        "artifact_forms", "coords", "fields", "from_model", "gbnf", "labels", "nodes", "numeric",
+        "parsing", "synonyms",
+    ),
     2: ("metrics", "scenes"),
     3: ("tasks",),
     4: ("data",),
     5: ("models", "runners"),
     6: (
         "aggregate", "asking", "cells", "decide", "evaluate", "floors", "manifest",
-        "stats", "store",
+        "rescoring", "stats", "store",
     ),
-    7: ("report",),
+    7: ("folder_tables", "rebuilding", "report"),
     8: (
-        "bench", "cli", "hookspecs", "junit", "option_table", "options", "plugin", "results",
+        "bench", "cli", "hookspecs", "junit", "option_kinds", "option_table", "options", "plugin", "results",
         "session", "short_options", "thumbnails",
     ),
 }  # fmt: skip

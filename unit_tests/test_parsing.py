@@ -464,3 +464,8 @@ def test_a_native_key_that_the_model_declares_is_legal() -> None:
 )
 def test_repairable(text: str, saved: bool) -> None:
     assert repairable(text, Detections) is saved
+
+
+def test_511_characters_do_not_loop() -> None:
+    assert is_looping("a" * 512)
+    assert not is_looping("a" * 511)

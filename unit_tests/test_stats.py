@@ -112,3 +112,8 @@ def test_a_paired_interval_has_width_and_holds_its_mean(differences: list[float]
     low, high = paired_interval(differences, draws=200) or (0.0, 0.0)
     assert -1 <= low < high <= 1
     assert low - 1e-12 <= sum(differences) / len(differences) <= high + 1e-12
+
+
+def test_no_pseudo_images_join_a_mean_over_tasks() -> None:
+    low, high = mean_interval([[0.5, 0.6], [0.5, 0.6]]) or (0.0, 1.0)
+    assert 0.5 <= low < high <= 0.6

@@ -8,23 +8,27 @@ a ``python_functions`` made for other tests must not change the benchmark.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from vlmbench_plugin import __version__
 from vlmbench_plugin.categories import CATEGORIES
-from vlmbench_plugin.core import FRAMES, Frame
+from vlmbench_plugin.core import FRAMES, VocabularyRule
 from vlmbench_plugin.option_table import OPTIONS
+
+_WRONG = 4
+"""The exit status of what cannot be done as asked: pytest's for a usage error."""
 
 _EPILOG = """\
 commands:
   models               list the models that have a name
   tasks                list the tasks
-  schema CATEGORY      print what a legal answer is (--format gbnf|json-schema)
+  schema CATEGORY      print what a legal answer is (--format gbnf|json-schema|pydantic|tool)
+  report DIR           build the tables of a results folder again (--rescore)
 
 Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
 0 when every item is accounted for and every gate holds, 1 for errors, missing items or a gate
@@ -64,7 +68,7 @@ def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     """
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench",
-        usage="%(prog)s [options] [pytest options] | models | tasks | schema CATEGORY",
+        usage="%(prog)s [options] [pytest options] | models | tasks | schema CATEGORY | report DIR",
         description="Which Qwen VLM is the best zero-shot image-to-JSON labeler?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -147,6 +151,9 @@ def _tasks(argv: Sequence[str]) -> int:
 
 
 def _schema(argv: Sequence[str]) -> int:
+    from vlmbench_plugin.artifact_forms import FORMS, render
+    from vlmbench_plugin.tasks import get_task
+
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench schema",
         description="Print what a legal answer of a task is, for the names of the drawn scenes.",
@@ -154,9 +161,10 @@ def _schema(argv: Sequence[str]) -> int:
     parser.add_argument("category", choices=CATEGORIES, metavar="CATEGORY")
     parser.add_argument(
         "--format",
-        choices=("gbnf", "json-schema"),
+        choices=FORMS,
         default="json-schema",
-        help="gbnf (the grammar) or json-schema (default)",
+        help="gbnf (the grammar), json-schema (default), pydantic (source text of a model) or tool "
+        "(a function tool as OpenAI-compatible servers take it)",
     )
     parser.add_argument(
         "--frame",
@@ -164,25 +172,49 @@ def _schema(argv: Sequence[str]) -> int:
         default="norm_0_1000",
         help="Coordinate frame of the grammar (default: norm_0_1000)",
     )
+    parser.add_argument(
+        "--vocabulary",
+        choices=get_args(VocabularyRule),
+        default="closed",
+        help="Whether the grammar admits only the source's names (default: closed)",
+    )
     asked = parser.parse_args(argv)
-    _print(_artifact(asked.category, asked.format, asked.frame))
+    task = get_task(asked.category)
+    source = task.ground_truth["synthetic"]
+    shown = render(task.fields, source.vocabulary, asked.frame, asked.vocabulary, asked.format)
+    _print(shown.rstrip("\n"))
     return 0
 
 
-def _artifact(category: str, form: str, frame: Frame) -> str:
-    from vlmbench_plugin.fields import artifacts
-    from vlmbench_plugin.tasks import get_task
+def _report(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="qwen-vlmbench report",
+        description="Build the tables of a results folder again, from its results.jsonl alone.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="The results folder")
+    parser.add_argument(
+        "--rescore",
+        action="store_true",
+        help="Score every stored answer again from its raw text first, and say what changed "
+        "(default: keep the stored scores)",
+    )
+    asked = parser.parse_args(argv)
+    from vlmbench_plugin.errors import VlmBenchError
+    from vlmbench_plugin.rebuilding import rebuild
 
-    task = get_task(category)
-    source = task.ground_truth["synthetic"]
-    built = artifacts(task.fields, source.vocabulary, frame, "closed")
-    if form == "gbnf":
-        return built.gbnf.rstrip("\n")
-    return json.dumps(built.json_schema, indent=2)
+    try:
+        lines = rebuild(asked.folder, rescore=asked.rescore)
+    except VlmBenchError as error:
+        sys.stderr.write(f"qwen-vlmbench report: {error}\n")
+        return _WRONG
+    for line in lines:
+        _print(line)
+    return 0
 
 
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "models": _models,
     "tasks": _tasks,
     "schema": _schema,
+    "report": _report,
 }

@@ -29,6 +29,13 @@ class ListOf(Node):
     at_most: int
     at_least: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.at_least <= self.at_most or self.at_most == 0:
+            raise FieldError(
+                "expected lengths 0 <= at_least <= at_most with at_most >= 1, "
+                f"got {self.at_least} and {self.at_most}"
+            )
+
     def resolve(self, vocabulary: Vocabulary, rule: VocabularyRule) -> ListOf:
         return replace(self, item=self.item.resolve(vocabulary, rule))
 

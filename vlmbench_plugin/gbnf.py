@@ -1,9 +1,12 @@
 r"""GBNF pieces: literals, counted strings, bounded numbers.
 
-All repetition is bounded, and a string is a counted repetition of one inline *positive* character
-class: a counted repetition of a rule costs xgrammar seconds a token, and from a negated class it
-emits encoded surrogates. The text is the dialect that llama.cpp, xgrammar and llguidance all read,
-so characters stand raw in a class instead of as ``\u`` escapes.
+All repetition is bounded. A string is a chain of rules, one for each number of characters that are
+still free, of which each may close the string: ``text-2 ::= "\"" | ascii text-1``. Two states are
+then all that an engine has to follow. The same language as a counted repetition costs xgrammar
+30 to 100 times more a mask (0.7-2.5 ms instead of 0.02 on real answers), and one of more than 128
+characters makes it refuse tokens that its own mask let through. Classes are positive, since from a
+negated one xgrammar emits encoded surrogates. The text is the dialect that llama.cpp, xgrammar and
+llguidance all read, so characters stand raw in a class instead of as ``\u`` escapes.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ ASCII_CLASS = r" !#-Z\[\]^-~"
 UNICODE_CLASS = ASCII_CLASS + "\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
 ESCAPE = r'"\\" ["\\/bfnrt]'
 COMMA = '"," " "?'
+QUOTE = r'"\""'
 
 
 class Rules:
@@ -66,20 +70,38 @@ def alternatives(options: Iterable[str]) -> str:
     return options[0] if len(options) == 1 else f"({' | '.join(options)})"
 
 
-def string(at_least: int, at_most: int, *, unicode: bool, escapes: bool) -> str:
+def string(rules: Rules, at_least: int, at_most: int, *, unicode: bool, escapes: int) -> str:
     """Returns a JSON string of bounded length.
 
     Args:
-        at_least: Fewest characters (only without ``escapes``).
-        at_most: Most characters in a run without an escape.
+        rules: Takes the rules of the chain.
+        at_least: Fewest characters; all but the last of them are no escapes.
+        at_most: Most characters; an escape counts as the one character that it stands for.
         unicode: Whether characters beyond printable ASCII are allowed.
-        escapes: Whether two JSON escapes, each followed by at most half a run, are allowed.
+        escapes: How many of the characters, at most ``at_most``, may be JSON escapes. After each at
+            most half of ``at_most`` remains: a rule takes 0.03 to 0.05 seconds to compile, and the
+            whole again for each escape would make 240 of them for a line of 80 characters.
     """
-    char = f"[{UNICODE_CLASS if unicode else ASCII_CLASS}]"
-    body = f"{char}{{{at_least},{at_most}}}"
-    if escapes:
-        body = f"{body} ({ESCAPE} {char}{{0,{at_most // 2}}}){{0,2}}"
-    return rf'"\"" {body} "\""'
+    char = rules.define(
+        "unicode" if unicode else "ascii", f"[{UNICODE_CLASS if unicode else ASCII_CLASS}]"
+    )
+    escape = rules.define("escape", ESCAPE) if escapes else ""
+    half = at_most // 2
+    chain: dict[tuple[int, int], str] = {}
+    for left in range(escapes + 1):
+        chain[0, left] = QUOTE
+        spent = escapes - left
+        for room in range(1, (half - spent + 1 if spent else at_most) + 1):
+            least = 0 if spent else max(0, at_least - (at_most - room))
+            options = [] if least else [QUOTE]
+            options.append(f"{char} {chain[room - 1, left]}")
+            if left and least <= 1:
+                options.append(f"{escape} {chain[min(room - 1, half), left - 1]}")
+            name = f"{'unicode-' if unicode else ''}text-{room}"
+            name += f"-least-{least}" if least else ""
+            name += f"-escapes-{left}-of-{half}" if left else ""
+            chain[room, left] = rules.define(name, " | ".join(options))
+    return f"{QUOTE} {chain[at_most, escapes]}"
 
 
 def _digits(low: str, high: str) -> list[str]:

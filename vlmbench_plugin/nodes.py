@@ -19,6 +19,10 @@ from vlmbench_plugin import gbnf
 from vlmbench_plugin.core import Frame, Json, Vocabulary, VocabularyRule
 from vlmbench_plugin.errors import FieldError
 
+ESCAPES = 2
+MOST_CHARACTERS = 128
+"""The most characters of a string: each is a rule, and compiling 128 takes about four seconds."""
+
 PointMap: TypeAlias = Callable[[float, float], tuple[float, float]]
 
 
@@ -71,30 +75,45 @@ class Node(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text(Node):
-    """A bounded string; see ``gbnf.string`` for ``unicode`` and ``escapes``."""
+    """A bounded string.
+
+    Attributes:
+        at_least: Fewest characters.
+        at_most: Most characters.
+        unicode: Whether the grammar allows characters beyond printable ASCII.
+        escapes: Whether it allows ``ESCAPES`` of the characters to be JSON escapes, after each of
+            which at most half of ``at_most`` may follow.
+    """
 
     at_least: int
     at_most: int
     unicode: bool = False
     escapes: bool = False
 
-    @property
-    def most(self) -> int:
-        """The most characters, escapes counted as the one character that they stand for."""
-        return self.at_most + 2 * (1 + self.at_most // 2) if self.escapes else self.at_most
+    def __post_init__(self) -> None:
+        if not 0 <= self.at_least <= self.at_most <= MOST_CHARACTERS:
+            raise FieldError(
+                f"expected lengths 0 <= at_least <= at_most <= {MOST_CHARACTERS}, "
+                f"got {self.at_least} and {self.at_most}",
+                hint="ask for longer text as a list of lines",
+            )
 
     def python_type(self) -> Any:
-        return Annotated[str, Field(min_length=self.at_least, max_length=self.most, strict=True)]
+        return Annotated[str, Field(min_length=self.at_least, max_length=self.at_most, strict=True)]
 
     def json_schema(self) -> dict[str, Json]:
-        return {"type": "string", "minLength": self.at_least, "maxLength": self.most}
+        return {"type": "string", "minLength": self.at_least, "maxLength": self.at_most}
 
     def grammar(self, rules: gbnf.Rules) -> str:
-        return gbnf.string(self.at_least, self.at_most, unicode=self.unicode, escapes=self.escapes)
+        escapes = min(self.at_most, ESCAPES) if self.escapes else 0
+        return gbnf.string(
+            rules, self.at_least, self.at_most, unicode=self.unicode, escapes=escapes
+        )
 
     def longest(self, frame: Frame) -> int:
-        plain = self.most - 2 * self.escapes
-        return 2 + plain * (4 if self.unicode else 1) + 2 * 2 * self.escapes
+        if self.unicode:
+            return 2 + 4 * self.at_most
+        return 2 + self.at_most + (min(self.at_most, ESCAPES) if self.escapes else 0)
 
     def describe(self) -> str:
         return f"<text, at most {self.at_most} characters>"

@@ -23,7 +23,12 @@ GRAMMAR_COORDINATES: Mapping[Frame, tuple[int, int]] = {
 }
 
 
-def _few_decimals(value: float) -> float:
+def few_decimals(value: float) -> float:
+    """Returns the value.
+
+    Raises:
+        ValueError: If it has more decimals than the grammar writes.
+    """
     if round(value, DECIMALS) != value:
         raise ValueError(f"at most {DECIMALS} decimals")
     return value
@@ -33,7 +38,7 @@ def _bounded(low: float, high: float) -> Any:
     return Annotated[
         float,
         Field(ge=low, le=high, strict=True, allow_inf_nan=False),
-        AfterValidator(_few_decimals),
+        AfterValidator(few_decimals),
     ]
 
 
@@ -70,7 +75,9 @@ class Number(Node):
         return digits if self.whole else digits + 1 + DECIMALS
 
     def describe(self) -> str:
-        return f"<{'integer' if self.whole else 'number'} from {self.low} to {self.high}>"
+        if self.whole:
+            return f"<integer from {self.low} to {self.high}>"
+        return f"<number from {self.low} to {self.high}, at most {DECIMALS} decimals>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,10 @@ class Points(Node):
 
     kind: Literal["box", "point", "polygon"]
     at_most: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind == "polygon" and self.at_most < 3:
+            raise FieldError(f"expected a polygon of at least 3 points, got at most {self.at_most}")
 
     def python_type(self) -> Any:
         coordinate = _bounded(*COORDINATE_RANGE)

@@ -14,7 +14,8 @@ import pytest
 
 from vlmbench_plugin.categories import CATEGORIES
 from vlmbench_plugin.errors import UnknownNameError, VlmBenchError
-from vlmbench_plugin.option_table import OPTIONS, Option
+from vlmbench_plugin.option_kinds import Option
+from vlmbench_plugin.option_table import OPTIONS
 
 if TYPE_CHECKING:
     from vlmbench_plugin.core import VisionTask

@@ -240,7 +240,7 @@ def _kind(detail: Mapping[str, Any]) -> Failure:
         return "missing_field"
     if kind == "extra_forbidden":
         return "extra_field"
-    if kind.endswith("_type") or kind == "int_from_float":
+    if kind.endswith("_type"):
         return "wrong_type"
     if kind in ("literal_error", "enum") and not isinstance(detail["input"], str):
         return "wrong_type"

@@ -7,6 +7,7 @@ imports nothing heavy; ``bench.py`` and what it needs are loaded with the first 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +119,8 @@ def pytest_runtest_makereport(
         vlmbench_record=outcome.record,
         vlmbench_facts=item.stash.get(facts_key, None),
     )
+    if outcome.record is not None:  # pytest keeps every item to the end: 3 kB for each of them
+        item.stash[outcome_key] = replace(outcome, record=None)
     metadata = outcome.metadata()
     # Replaced, not appended: under --reruns the item keeps those of earlier attempts.
     kept = [pair for pair in item.user_properties if pair[0] not in metadata]

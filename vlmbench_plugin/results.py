@@ -6,37 +6,25 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench_plugin import thumbnails
-from vlmbench_plugin.aggregate import (
-    MetricsRow,
-    aggregate,
-    comparable,
-    leaderboard,
-    mean_intervals,
-)
-from vlmbench_plugin.asking import pixel_answer
+from vlmbench_plugin.aggregate import MetricsRow
 from vlmbench_plugin.bench import Bench, Outcome, bench_of
 from vlmbench_plugin.core import Json, VisionTask
-from vlmbench_plugin.evaluate import rescore
-from vlmbench_plugin.floors import floor as blind_floor
+from vlmbench_plugin.folder_tables import MANIFEST, known_specs, metrics_rows, tables
 from vlmbench_plugin.manifest import manifest
-from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.options import own_tasks, report_folder, settings_of
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.report import markdown, summary, terminal
-from vlmbench_plugin.report.heading import Heading
+from vlmbench_plugin.report import terminal
+from vlmbench_plugin.rescoring import rescore_folder, today
 from vlmbench_plugin.runners import needs_pixels
 from vlmbench_plugin.store import Store
 from vlmbench_plugin.tasks import TASKS
 
 if TYPE_CHECKING:
     import pytest
-
-MANIFEST = "manifest.json"
 
 
 class Results:
@@ -47,15 +35,23 @@ class Results:
         bench: Of the controller: the tasks, cases and models of this run.
         tasks: Every task known, by category; the folder may hold more than this run asks for.
         command: The command line, for the manifest.
+        rescored: What scoring the folder's records again changed, one line each.
     """
 
     def __init__(
-        self, store: Store, bench: Bench, tasks: Mapping[str, VisionTask], command: Sequence[str]
+        self,
+        store: Store,
+        bench: Bench,
+        tasks: Mapping[str, VisionTask],
+        command: Sequence[str],
+        rescored: Sequence[str],
     ) -> None:
         self._store = store
         self._bench = bench
         self._tasks = tasks
         self._command = command
+        self._rescored = rescored
+        self._specs = {**known_specs(store.folder), **bench.specs}
         self._lines: list[str] = []
         self._facts: dict[str, Mapping[str, Json]] = {}
         self._added = False
@@ -73,11 +69,9 @@ class Results:
         bench = bench_of(config)
         store = Store.open(report_folder(config), fresh=bench.settings.fresh)
         tasks = _tasks(config)
-        for record in store.records:
-            today = _today(record, tasks)
-            if today is not record:
-                store.append(today)
-        return cls(store, bench, tasks, ["pytest", *map(str, config.invocation_params.args)])
+        rescored = rescore_folder(store, tasks, everything=bench.settings.rescore)
+        command = ["pytest", *map(str, config.invocation_params.args)]
+        return cls(store, bench, tasks, command, rescored)
 
     @property
     def folder(self) -> Path:
@@ -86,7 +80,7 @@ class Results:
 
     def done(self) -> dict[str, Outcome]:
         """Returns fingerprint -> outcome of what need not run again."""
-        return _done(self._store.records, self._tasks)
+        return _done(self._store.records)
 
     def add(self, line: str, facts: str | None) -> None:
         """Stores one record.
@@ -109,7 +103,8 @@ class Results:
             left: Items of the run still to come.
             seconds: Estimated seconds until the run ends.
         """
-        rows = self._rows([r for r in self._store.records if _group(r) == group], floors={})
+        found = [record for record in self._store.records if _group(record) == group]
+        rows = metrics_rows(found, self._tasks)
         if not rows:
             return None
         line = terminal.live_line(rows[0], left, seconds)
@@ -127,36 +122,23 @@ class Results:
         """
         records = self._store.records
         settings = self._bench.settings
-        floors = self._floors(records)
-        rows = self._rows(records, floors)
-        self._store.write("metrics.jsonl", summary.metrics_lines(rows))
-        self._write_tables(floors)
+        found = tables(records, self._tasks, self._specs)
+        self._lines = found.lines
+        for name, content in found.files.items():
+            self._store.write(name, content)
         if self._added:
             self._write_manifest(datetime.now(UTC))
         wanted = settings.thumbnails
         if needs_pixels(settings.runner) if wanted is None else wanted:
             images = self.folder / "images"
             have = {path.relative_to(images).as_posix() for path in images.rglob("*.png")}
-            for name, content in thumbnails.thumbnails(records, self._bench.sources, have):
-                self._store.write(f"images/{name}", content)
-        return tuple(r for r in rows if f"{r.model}-{r.category}-{r.mode}" in groups)
-
-    def _write_tables(self, floors: Mapping[str, float | None]) -> None:
-        """Writes what compares models, on the images that all of them have."""
-        records = self._store.records
-        shared = comparable(records)
-        rows = self._rows(shared, floors)
-        intervals = mean_intervals(shared, seed=self._bench.settings.seed)
-        board = leaderboard(rows, {**MODELS, **self._bench.specs}, intervals=intervals)
-        heading = Heading.of(board, rows, left_out=len(records) - len(shared))
-        self._lines = terminal.leaderboard_lines(board, rows, heading)
-        self._store.write("leaderboard.md", markdown.leaderboard(board, rows, heading))
-        self._store.write("summary.json", summary.as_json(board, rows, heading))
-        self._store.write("summary.csv", summary.as_csv(rows))
+            for name, image in thumbnails.thumbnails(records, self._bench.sources, have):
+                self._store.write(f"images/{name}", image)
+        return tuple(r for r in found.rows if f"{r.model}-{r.category}-{r.mode}" in groups)
 
     def summary_lines(self) -> list[str]:
-        """Returns the leaderboard, once ``finish`` has run, and what had to be repaired."""
-        return [*self._lines, *self._store.notes]
+        """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
+        return [*self._lines, *self._store.notes, *self._rescored]
 
     def gate(self, row: MetricsRow) -> str | None:
         """Returns why a row does not meet ``--min-yield``, or None."""
@@ -170,32 +152,12 @@ class Results:
         """Releases the folder."""
         self._store.close()
 
-    def _rows(
-        self, records: Iterable[Record], floors: Mapping[str, float | None]
-    ) -> tuple[MetricsRow, ...]:
-        return aggregate(
-            records,
-            categories=tuple(self._tasks),
-            models=tuple(self._bench.specs),
-            floors=floors,
-            seed=self._bench.settings.seed,
-        )
-
-    def _floors(self, records: Iterable[Record]) -> dict[str, float | None]:
-        by_category: dict[str, list[Record]] = {}
-        for record in records:
-            by_category.setdefault(record.category, []).append(record)
-        return {
-            name: blind_floor(found, task.score, partial(pixel_answer, task))
-            for name, found in by_category.items()
-            if (task := self._tasks.get(name)) is not None
-        }
-
     def _write_manifest(self, finished: datetime | None) -> None:
         """Tells how the records came to be; a run that only replays leaves it as it was."""
+        models = {*self._bench.specs, *(record.model for record in self._store.records)}
         content = manifest(
             self._bench.settings,
-            self._bench.specs.values(),
+            [spec for name, spec in self._specs.items() if name in models],
             self._facts,
             self._command,
             prompts={
@@ -212,27 +174,17 @@ def done_in_folder(config: pytest.Config) -> dict[str, Outcome]:
     """Returns what a run of these options need not generate again, without opening the folder."""
     if settings_of(config).fresh:
         return {}
-    return _done(Store.read(report_folder(config)), _tasks(config))
+    tasks, everything = _tasks(config), settings_of(config).rescore
+    records = Store.read(report_folder(config))
+    return _done(today(record, tasks, everything=everything) for record in records)
 
 
 def _tasks(config: pytest.Config) -> dict[str, VisionTask]:
     return {**TASKS, **{task.category: task for task in own_tasks(config)}}
 
 
-def _today(record: Record, tasks: Mapping[str, VisionTask]) -> Record:
-    """Scores a record again if its scorer has changed since."""
-    task = tasks.get(record.category)
-    if task is None or record.status == "error" or record.scorer_version == task.scorer_version:
-        return record
-    return rescore(record, task)
-
-
-def _done(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[str, Outcome]:
-    return {
-        record.key: Outcome.of(_today(record, tasks))
-        for record in records
-        if record.status != "error"
-    }
+def _done(records: Iterable[Record]) -> dict[str, Outcome]:
+    return {record.key: Outcome.of(record) for record in records if record.status != "error"}
 
 
 def _group(record: Record) -> str:

@@ -43,6 +43,7 @@ class Controller:
         self._ended: dict[str, str] = {}
         self._replayed = 0
         self._slots: dict[str, int] = {}
+        self._done: str | None = None
         self._problems: list[str] = []
         self._results: Results | None = None
         self._started = time.monotonic()
@@ -112,22 +113,27 @@ class Controller:
     def pytest_configure_node(self, node: Any) -> None:
         """Hands a worker its slot, and what need not run again.
 
-        The controller alone reads the results: a replacement for a crashed worker would read a
-        longer file than the others did, and collect or skip other items.
+        The controller alone reads the results, and once: a replacement for a crashed worker would
+        read a longer file than the others did, and collect or skip other items.
         """
         taken = set(self._slots.values())
         slot = next(n for n in range(len(taken) + 1) if n not in taken)
         self._slots[node.gateway.id] = slot
         node.workerinput["vlmbench_slot"] = slot
+        if self._done is None:
+            self._done = self._read_done()
+        node.workerinput["vlmbench_done"] = self._done
+
+    def _read_done(self) -> str:
         if not (report_folder(self._config) / "results.jsonl").is_file():
-            return
+            return "[]"
         from vlmbench_plugin.results import done_in_folder
 
         try:
             done = done_in_folder(self._config)
         except VlmBenchError:  # told when benchmark items are collected; there may be none
-            return
-        node.workerinput["vlmbench_done"] = json.dumps([o.wire() for o in done.values()])
+            return "[]"
+        return json.dumps([outcome.wire() for outcome in done.values()])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -152,6 +158,7 @@ class Controller:
         record = getattr(report, "vlmbench_record", None)
         if record is not None:
             self._results.add(record, getattr(report, "vlmbench_facts", None))
+            vars(report)["vlmbench_record"] = None  # the terminal keeps every report to the end
         elif status != "error":
             self._replayed += 1
         if group is not None and report.nodeid not in self._ended:

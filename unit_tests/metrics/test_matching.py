@@ -99,3 +99,7 @@ def test_f1_is_the_harmonic_mean(matched: int, extra: int, missing: int) -> None
     precision, recall = matched / (matched + extra), matched / (matched + missing)
     expected = 2 / (1 / precision + 1 / recall)
     assert f1(matched, matched + extra, matched + missing) == pytest.approx(expected)
+
+
+def test_a_negative_weight_is_worth_nothing() -> None:
+    assert heaviest([[3, 1], [1, -10]]) == [(0, 0)]

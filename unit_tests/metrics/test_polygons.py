@@ -79,3 +79,17 @@ def test_any_rings_have_an_overlap(a: Ring, b: Ring) -> None:
 def test_iou_matrix_has_a_row_per_prediction() -> None:
     matrix = iou_matrix([SQUARE, BOW_TIE, []], [SQUARE, BOW_TIE])
     assert matrix == [pytest.approx([1, 0.5]), pytest.approx([0.5, 1]), [0.0, 0.0]]
+
+
+def test_overlap_never_passes_one() -> None:
+    """A fifth of random rings, against themselves from another start, does so without the cap."""
+    ring = [
+        [468.94, 191.06],
+        [83.46, 241.55],
+        [131.1, 414.31],
+        [16.61, 102.69],
+        [50.62, 278.11],
+        [78.54, 210.2],
+        [364.43, 99.43],
+    ]
+    assert iou(ring, ring[1:] + ring[:1]) <= 1.0

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 # pytester forgets what a run in this process imports; numpy cannot be imported a second time.
-import vlmbench_plugin.bench
 import vlmbench_plugin.results  # noqa: F401
+from vlmbench_plugin import bench
 
 BENCH = "from vlmbench_plugin.bench import test_label\n"
 PLUGINS = ("vlmbench_plugin.plugin", "vlmbench_plugin.short_options")
@@ -74,6 +74,9 @@ def inside(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inside
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "")
     pytester.makepyfile(test_bench=BENCH)
+    # A file that marks the test marks it for every later run in this process.
+    marks = list(vars(bench.test_label)["pytestmark"])
+    monkeypatch.setattr(bench.test_label, "pytestmark", marks)
 
     def call(*arguments: str, plugins: Sequence[str] = ()) -> pytest.RunResult:
         # In this process the plugin has been imported before, which pytest would warn of.

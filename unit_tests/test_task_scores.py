@@ -1,0 +1,144 @@
+"""Each task's score and secondary numbers by hand, where two compositions would differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from vlmbench_plugin.core import Vocabulary
+from vlmbench_plugin.tasks import TASKS
+
+NAMES = ("cup", "tree", "hot dog")
+
+
+def square(x: float, width: float = 10) -> list[list[float]]:
+    return [[x, 0], [x + width, 0], [x + width, 10], [x, 10]]
+
+
+def boxed(*objects: tuple[str, list[float]], count: int = 0) -> dict[str, Any]:
+    return {"detections": [{"label": n, "box": b} for n, b in objects], "count": count}
+
+
+def outlined(*objects: tuple[str, list[list[float]]]) -> dict[str, Any]:
+    return {"instances": [{"label": n, "polygon": p} for n, p in objects]}
+
+
+def related(key: str, *triples: tuple[str, str, str]) -> dict[str, Any]:
+    return {"relations": [{"subject": s, key: r, "object": o} for s, r, o in triples]}
+
+
+def solids(*objects: tuple[str, list[float]]) -> dict[str, Any]:
+    return {"objects": [{"label": n, "center": c, "size": [1, 1, 1], "yaw": 0} for n, c in objects]}
+
+
+def turned(yaw: float, pitch: float = 0, roll: float = 0) -> dict[str, Any]:
+    return {"yaw": yaw, "pitch": pitch, "roll": roll}
+
+
+CUP, OTHER = ("cup", square(0)), ("tree", square(20))
+LEFT, ON = ("cup", "left_of", "tree"), ("cup", "inside", "tree")
+NEAR = {"order": ["cup", "tree", "hot dog"]}
+TEN = {"answers": ["cup"] * 2 + ["tree"] * 8}
+
+
+@pytest.mark.parametrize(
+    ("category", "answer", "truth", "primary", "secondary"),
+    [
+        ("image_classification", {"label": "cup tree"}, {"label": "cup"}, 0, {"strict": 0}),
+        ("image_classification", {"label": "a red cup"}, {"label": "cup"}, 1, {"strict": 0}),
+        ("bbox_grounding", boxed(("cup", [0, 0, 10, 5])), boxed(("cup", [0, 0, 10, 10])), 1, {}),
+        ("bbox_grounding", boxed(("cup", [0, 0, 10, 4.9])), boxed(("cup", [0, 0, 10, 10])), 0, {}),
+        ("bbox_grounding", boxed(("tree", [0, 0, 9, 9])), boxed(("cup", [0, 0, 9, 9])), 0, {}),
+        ("bbox_grounding", boxed(count=1), boxed(("cup", [0, 0, 9, 9])), 0, {"count_exact": 1}),
+        ("bbox_grounding", boxed(count=0), boxed(("cup", [0, 0, 9, 9])), 0, {"count_exact": 0}),
+        ("data_type_differentiation", {"format": "toml"}, {"format": "toml"}, 1, {}),
+        ("data_type_differentiation", {"format": "xml"}, {"format": "xsd"}, 0, {}),
+        (
+            "structural_spatial_awareness",
+            related("relation", ("tree", "left_of", "cup")),
+            related("relation", LEFT),
+            0,
+            {"precision": 0, "recall": 0},
+        ),
+        (
+            "structural_spatial_awareness",
+            related("relation", ("the cup", "left_of", "tree")),
+            related("relation", LEFT),
+            1,
+            {},
+        ),
+        ("depth_analysis", {"order": ["Cups", "the tree", "hotdog"]}, NEAR, 1, {"kendall_tau": 1}),
+        (
+            "subject_fixation",
+            {"subject": "cup", "box": [0, 0, 10, 5]},
+            {"subject": "cup", "box": [0, 0, 10, 10]},
+            1,
+            {"iou": 0.5, "label": 1},
+        ),
+        ("segmentation", outlined(CUP), outlined(CUP, OTHER), 0.5, {"matched_iou": 1}),
+        ("segmentation", outlined(CUP, OTHER), outlined(CUP), 0.5, {"matched_iou": 1}),
+        ("segmentation", outlined(), outlined(), 1, {"without_labels": 1, "f1": 1}),
+        ("segmentation", outlined(("cup", square(0, 4))), outlined(CUP), 0.4, {"f1": 0}),
+        ("geometric_3d_object_id", solids(("cup", [0, 0, 2])), solids(("tree", [0, 0, 2])), 0, {}),
+        (
+            "geometric_3d_object_id",
+            solids(("cup", [0, 0, 3.5])),
+            solids(("cup", [0, 0, 2])),
+            0,
+            {"f1_0.5m": 0, "f1_1m": 0, "f1_2m": 1, "center_error_m": None},
+        ),
+        (
+            "geometric_3d_object_id",
+            solids(("cup", [0, 0, 2.2]), ("tree", [4, 0, 2])),
+            solids(("cup", [0, 0, 2]), ("tree", [4, 0, 2])),
+            1,
+            {"center_error_m": 0.1},
+        ),
+        ("camera_rotational_offset", turned(30), turned(0), 1, {"all_within_10": 0}),
+        ("camera_rotational_offset", turned(10, 10, 10), turned(0), 1, {"all_within_10": 1}),
+        ("camera_rotational_offset", turned(11), turned(0), 1, {"all_within_10": 0}),
+        (
+            "semantic_association",
+            related("predicate", ("tree", "contains", "cup"), ("cup", "inside", "hot dog")),
+            related("predicate", ON),
+            2 / 3,
+            {"precision": 0.5, "recall": 1},
+        ),
+        (
+            "semantic_association",
+            related("predicate", ("the cup", "inside", "tree")),
+            related("predicate", ON),
+            1,
+            {},
+        ),
+        ("vit_accuracy_to_prompt", {"answer": "cup"}, TEN, 0.6, {}),
+        ("vit_accuracy_to_prompt", {"answer": "tree"}, TEN, 1, {}),
+        (
+            "style_structural_awareness",
+            {"style": "flat", "structure": "grid"},
+            {"style": "flat", "structure": None},
+            1,
+            {"structure": None},
+        ),
+    ],
+)
+def test_a_score_by_hand(
+    category: str,
+    answer: Mapping[str, Any],
+    truth: Mapping[str, Any],
+    primary: float,
+    secondary: Mapping[str, float | None],
+) -> None:
+    vocabulary: Vocabulary = {"label": NAMES, "object": NAMES}
+    score = TASKS[category].score(answer, truth, vocabulary)
+    assert score.primary == pytest.approx(primary)
+    for name, value in secondary.items():
+        assert score.secondary[name] == (None if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize("category", TASKS)
+def test_half_a_relation_or_order_is_no_right_answer(category: str) -> None:
+    stricter = {"structural_spatial_awareness", "semantic_association", "depth_analysis"}
+    assert TASKS[category].right_at == (0.75 if category in stricter else 0.5)

@@ -1,0 +1,70 @@
+"""``qwen-vlmbench report``: the tables of a results folder without a run, a model or a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.folder_tables import known_specs, tables
+from vlmbench_plugin.record import Record
+from vlmbench_plugin.rescoring import is_dated, rescore_folder, unknown_categories
+from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.tasks import TASKS
+
+
+def rebuild(folder: Path, *, rescore: bool) -> list[str]:
+    """Writes the tables of a folder anew.
+
+    Args:
+        folder: An existing results folder.
+        rescore: Whether to score every stored answer again first.
+
+    Returns:
+        The leaderboard and what else the reader must know, one line each.
+
+    Raises:
+        StoreError: If there are no results, another run is writing to the folder, or it cannot be
+            read or written.
+    """
+    if not (folder / RESULTS).is_file():
+        raise StoreError(
+            f"expected a results folder, got {folder}: it has no {RESULTS}",
+            hint="name the folder that a run wrote to, such as reports/synthetic",
+        )
+    with closing(Store.open(folder)) as store:
+        if not store.records:
+            raise StoreError(
+                f"expected results in {folder}, got an empty {RESULTS}",
+                hint="run the benchmark with --report-dir set to this folder first",
+            )
+        if rescore:
+            notes = rescore_folder(store, TASKS, everything=True)
+        else:
+            notes = _kept(store.records, folder)
+        found = tables(store.records, TASKS, known_specs(folder))
+        for name, content in found.files.items():
+            store.write(name, content)
+        return [*found.lines, *store.notes, *notes, f"Written to {folder}"]
+
+
+def _kept(records: Iterable[Record], folder: Path) -> list[str]:
+    """Says which stored scores are not what today's scorers would give, as far as one can tell."""
+    records = tuple(records)
+    dated = Counter(record.category for record in records if is_dated(record, TASKS))
+    notes = []
+    if dated:
+        counts = ", ".join(f"{name} ({count})" for name, count in sorted(dated.items()))
+        notes.append(
+            f"Scored by scorers of another version, and kept: {counts}. To score them again: "
+            f"qwen-vlmbench report {folder} --rescore"
+        )
+    unknown = unknown_categories(records, TASKS)
+    if unknown:
+        notes.append(
+            f"Stored scores kept, and no floor: {', '.join(unknown)}. Their tasks are no packaged "
+            "ones; a run of the benchmark where their conftest.py is can score them again."
+        )
+    return notes
