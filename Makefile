@@ -25,7 +25,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m tools.make_docs
 
 perf: $(VENV)/.test
-	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/run.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -26,8 +26,8 @@ LEVELS = {
     ),
     7: ("folder_tables", "rebuilding", "report"),
     8: (
-        "bench", "cli", "hookspecs", "junit", "option_kinds", "option_table", "options", "plugin", "results",
-        "session", "short_options", "thumbnails",
+        "bench", "cli", "hookspecs", "junit", "option_kinds", "option_table", "options",
+        "plugin", "results", "session", "short_options", "thumbnails",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
