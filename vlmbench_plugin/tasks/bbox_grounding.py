@@ -9,7 +9,7 @@ from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTa
 from vlmbench_plugin.fields import box, integer, label, list_of, number
 from vlmbench_plugin.metrics import boxes
 from vlmbench_plugin.scenes.shapes import LABELS, grounding_scene
-from vlmbench_plugin.tasks._instances import match_instances, mean, same_label
+from vlmbench_plugin.tasks._compose import match_instances, mean, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
 IOU_BAR = 0.5

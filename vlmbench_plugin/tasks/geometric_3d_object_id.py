@@ -7,7 +7,7 @@ from vlmbench_plugin.fields import label, list_of, number
 from vlmbench_plugin.metrics.boxes3d import Box3D, center_distance, center_f1, center_matches, iou
 from vlmbench_plugin.metrics.matching import f1
 from vlmbench_plugin.scenes.perspective import BOX_LABELS, boxes3d_scene
-from vlmbench_plugin.tasks._instances import match_instances, mean, same_label
+from vlmbench_plugin.tasks._compose import match_instances, mean, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
 IOU_BAR = 0.25

@@ -6,7 +6,7 @@ from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTa
 from vlmbench_plugin.fields import label, list_of, polygon
 from vlmbench_plugin.metrics import matching, polygons
 from vlmbench_plugin.scenes.shapes import INSTANCE_LABELS, segmentation_scene
-from vlmbench_plugin.tasks._instances import match_instances, mean, same_label
+from vlmbench_plugin.tasks._compose import match_instances, mean, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
 IOU_BAR = 0.5

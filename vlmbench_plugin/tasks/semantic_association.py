@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
-from vlmbench_plugin.metrics.relations import triple_f1
 from vlmbench_plugin.scenes.relations import (
     INVERSE,
     PREDICATES,
@@ -15,7 +14,7 @@ from vlmbench_plugin.scenes.relations import (
     semantic_scene,
 )
 from vlmbench_plugin.scenes.spatial import asked_pairs
-from vlmbench_plugin.tasks._instances import same_for_all, same_label
+from vlmbench_plugin.tasks._compose import same_for_all, score_relations
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=semantic_scene, vocabulary={"object": RELATED_LABELS, "predicate": PREDICATES})
@@ -23,14 +22,9 @@ _DRAWN = Drawn(scene=semantic_scene, vocabulary={"object": RELATED_LABELS, "pred
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     """F1 of triples; symmetric and inverse predicates are equal, contradictions are wrong."""
-    given, true = (
-        [(r["subject"], r["predicate"], r["object"]) for r in relations["relations"]]
-        for relations in (answer, truth)
-    )
-    same = same_label(vocabulary.get("object", ()))
-    result = triple_f1(given, true, inverse=INVERSE, symmetric=SYMMETRIC, same=same)
-    return Score(
-        primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
+    names = vocabulary.get("object", ())
+    return score_relations(
+        answer, truth, names, key="predicate", inverse=INVERSE, symmetric=SYMMETRIC
     )
 
 

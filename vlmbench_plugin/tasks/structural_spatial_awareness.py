@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
-from vlmbench_plugin.metrics.relations import triple_f1
 from vlmbench_plugin.scenes.spatial import RELATIONS, SPATIAL_LABELS, asked_pairs, spatial_scene
-from vlmbench_plugin.tasks._instances import same_for_all, same_label
+from vlmbench_plugin.tasks._compose import same_for_all, score_relations
 from vlmbench_plugin.tasks._prompts import prompt
 
 INVERSE = {"left_of": "right_of", "above": "below"}
@@ -18,14 +17,9 @@ _DRAWN = Drawn(scene=spatial_scene, vocabulary={"object": SPATIAL_LABELS})
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     """F1 of triples; inverse relations are equal, a pair answered twice differently is wrong."""
-    given, true = (
-        [(r["subject"], r["relation"], r["object"]) for r in relations["relations"]]
-        for relations in (answer, truth)
-    )
-    same = same_label(vocabulary.get("object", ()))
-    result = triple_f1(given, true, inverse=INVERSE, symmetric=frozenset(), same=same)
-    return Score(
-        primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
+    names = vocabulary.get("object", ())
+    return score_relations(
+        answer, truth, names, key="relation", inverse=INVERSE, symmetric=frozenset()
     )
 
 

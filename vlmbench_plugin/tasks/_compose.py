@@ -1,13 +1,14 @@
-"""What the tasks with labelled instances share: overlaps of label-compatible pairs."""
+"""What tasks share: overlaps of label-compatible instances, and triples over named pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlmbench_plugin import labels
-from vlmbench_plugin.core import Answer
+from vlmbench_plugin.core import Answer, Score, Truth
 from vlmbench_plugin.metrics import matching
+from vlmbench_plugin.metrics.relations import triple_f1
 
 Labels = Sequence[str]
 Overlaps = Sequence[Sequence[float]]
@@ -16,6 +17,35 @@ Overlaps = Sequence[Sequence[float]]
 def same_label(names: Sequence[str]) -> Callable[[str, str], bool]:
     """Returns tolerant label equality within a vocabulary: (answered, true) -> bool."""
     return lambda answered, true: labels.match(answered, true, names) is not None
+
+
+def score_relations(
+    answer: Answer,
+    truth: Truth,
+    names: Sequence[str],
+    *,
+    key: str,
+    inverse: Mapping[str, str],
+    symmetric: frozenset[str],
+) -> Score:
+    """Scores the triples of an answer over the pairs that the truth names.
+
+    Args:
+        answer: Its ``relations`` each have a subject, an object, and a relation under ``key``.
+        truth: The same, one relation for each named pair.
+        names: All names that the source declares.
+        key: The field that holds the relation.
+        inverse: Relation -> its inverse; one direction of each is enough.
+        symmetric: Relations that hold both ways.
+    """
+    given, true = (
+        [(r["subject"], r[key], r["object"]) for r in relations["relations"]]
+        for relations in (answer, truth)
+    )
+    result = triple_f1(given, true, inverse=inverse, symmetric=symmetric, same=same_label(names))
+    return Score(
+        primary=result.f1, secondary={"precision": result.precision, "recall": result.recall}
+    )
 
 
 def same_for_all(
