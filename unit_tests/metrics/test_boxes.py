@@ -18,6 +18,7 @@ from vlmbench_plugin.metrics.boxes import (
     Detection,
     TrueBox,
     average_precision,
+    covered,
     iou,
     iou_matrix,
 )
@@ -67,9 +68,9 @@ def test_iou_matrix_has_a_row_per_prediction() -> None:
     assert iou_matrix([], [(0, 0, 1, 1)]) == []
 
 
-def reference(images: Sequence[Image]) -> float:
+def reference(images: Sequence[Image], crowds: Sequence[Sequence[TrueBox]] = ()) -> float:
     """The same by pycocotools; annotation ids start at 1, for it tests them for truth."""
-    names = sorted({x[0] for pair in images for part in pair for x in part})
+    names = sorted({x[0] for pair in (*images, crowds) for part in pair for x in part})
     numbers = {name: i + 1 for i, name in enumerate(names)}
     annotations: list[dict[str, object]] = []
     results: list[dict[str, object]] = []
@@ -78,6 +79,10 @@ def reference(images: Sequence[Image]) -> float:
             shape = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
             facts = {"id": len(annotations) + 1, "image_id": k, "category_id": numbers[name]}
             annotations.append({**shape, **facts, "iscrowd": 0})
+        for name, (x1, y1, x2, y2) in crowds[k] if crowds else ():
+            shape = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+            facts = {"id": len(annotations) + 1, "image_id": k, "category_id": numbers[name]}
+            annotations.append({**shape, **facts, "iscrowd": 1})
         for name, (x1, y1, x2, y2), score in detections:
             shape = {"bbox": [x1, y1, x2 - x1, y2 - y1]}
             results.append(
@@ -181,3 +186,45 @@ def test_right_boxes_score_one_and_wrong_labels_zero(truths: list[TrueBox]) -> N
     assert value == pytest.approx(1.0)
     assert type(value) is float
     assert average_precision([([("c", box, 1.0) for _, box in truths], truths)]) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("scores", [[1.0], [0.2, 0.5, 0.9]])
+def test_crowd_regions_agree_with_pycocotools(seed: int, scores: list[float]) -> None:
+    rng = random.Random(seed)
+    images = drawn_images(seed, scores)
+    crowds: list[list[TrueBox]] = []
+    for detections, truths in images:
+        around = [box for _, box, _ in detections if rng.random() < 0.5]
+        grown = [(x1 - 3, y1 - 2, x2 + rng.uniform(-6, 20), y2 + 3) for x1, y1, x2, y2 in around]
+        # pycocotools leaves out a class that has crowds alone; ours has no truth there either.
+        known = sorted({label for label, _ in truths}) or ["a"]
+        crowds.append([(rng.choice(known), box) for box in grown])
+    labels = {label for _, truths in images for label, _ in truths}
+    crowds = [[(label, box) for label, box in part if label in labels] for part in crowds]
+    expected = reference(images, crowds)
+    assert average_precision(images, crowds=crowds) == pytest.approx(expected, abs=1e-9)
+    assert average_precision(images) != pytest.approx(expected, abs=1e-9)
+
+
+def test_a_detection_in_a_crowd_does_not_count_but_a_truth_comes_first() -> None:
+    crowd: list[TrueBox] = [("a", (0, 0, 20, 20))]
+    inside, truth = ("a", (1, 1, 5, 5), 0.9), ("a", (0, 0, 9, 9))
+    right = ("a", (0, 0, 9, 9), 0.5)
+    images: list[Image] = [([inside, right], [truth])]
+    assert average_precision(images) == pytest.approx(0.5)
+    assert average_precision(images, crowds=[crowd]) == pytest.approx(1.0)
+    assert average_precision(images, crowds=[[("b", (0, 0, 20, 20))]]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "share"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1.0),
+        ((0, 0, 10, 10), (5, 0, 50, 50), 0.5),
+        ((0, 0, 10, 10), (20, 0, 30, 10), 0.0),
+        ((0, 0, 0, 10), (0, 0, 30, 10), 0.0),
+    ],
+)
+def test_covered(a: Box, b: Box, share: float) -> None:
+    assert covered(a, b) == pytest.approx(share)
