@@ -9,7 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from vlmbench_plugin.core import FAILURES, CategoryScorer, Constraint, Failure, Mode
 from vlmbench_plugin.floors import MIN_CASES, Floor, case_of, vocabulary_of
@@ -112,60 +112,75 @@ def metrics_row(
         over_category: The task's secondary numbers over all images at once.
         seed: Of the interval's weights.
     """
-    first = records[0]
     scored = _scored(records)
     n = len(scored)
+    return MetricsRow(
+        **_identity(records),
+        n=n,
+        n_errors=len(records) - n,
+        **_rates(scored, seed),
+        **_above_blind(scored, floor if n >= MIN_CASES else None, seed),
+        **_speed(scored),
+        failures=_failures(scored),
+        repairable=sum(record.repairable is True and not record.schema_valid for record in scored),
+        secondary=_secondary(scored) | _over_category(scored, over_category),
+        constraints=_constraints(scored),
+    )
+
+
+def _identity(records: Sequence[Record]) -> dict[str, Any]:
+    """Returns what the row is about, by the row's field names."""
+    first = records[0]
+    return {
+        "model": first.model,
+        "reasoning": first.reasoning,
+        "category": first.category,
+        "mode": first.mode,
+        "runner": _joined(record.runner for record in records),
+        "dataset": _joined(record.dataset for record in records),
+        "source": _joined(record.source for record in records),
+        "vocabulary": _joined(_rule(record) for record in records) or None,
+    }
+
+
+def _rates(scored: Sequence[Record], seed: int) -> dict[str, Any]:
+    """Returns scores, yields and shares, by the row's field names."""
+    n = len(scored)
     valid = [record for record in scored if record.schema_valid]
+    passed = sum(record.passed is True for record in valid)
     earned = [_earned(record) for record in scored]
+    clean = [_earned(record) if record.json_robust else 0.0 for record in scored]
     primary = mean(record.primary_score for record in valid)
     valid_rate = _share(len(valid), n)
     robustness = _share(sum(record.json_robust is True for record in scored), n)
-    effective = mean(earned)
-    labeler = None
-    if valid_rate is not None and robustness is not None:
-        labeler = (primary or 0.0) * valid_rate * robustness
-    passed = sum(record.passed is True for record in valid)
-    floor = floor if n >= MIN_CASES else None
-    tokens, busy, rate = _speed(scored)
-    return MetricsRow(
-        model=first.model,
-        reasoning=first.reasoning,
-        category=first.category,
-        mode=first.mode,
-        runner=_joined(record.runner for record in records),
-        dataset=_joined(record.dataset for record in records),
-        source=_joined(record.source for record in records),
-        vocabulary=_joined(_rule(record) for record in records) or None,
-        n=n,
-        n_errors=len(records) - n,
-        primary_score_mean=primary,
-        schema_valid_rate=valid_rate,
-        json_robustness=robustness,
-        effective_yield=effective,
-        effective_yield_interval=cell_interval(earned, seed=seed),
-        labeler_score=labeler,
-        clean_yield=mean(
-            value if record.json_robust else 0.0
-            for value, record in zip(earned, scored, strict=True)
-        ),
-        right=_share(passed, n),
-        silent=_share(len(valid) - passed, n),
-        caught=_share(n - len(valid), n),
-        passed=passed,
-        bucket=bucket([robustness], labeler)
-        if robustness is not None and labeler is not None
-        else None,
-        floor=floor.value if floor else None,
-        lift=effective - floor.value if effective is not None and floor else None,
-        lift_interval=paired_interval(_lifts(scored, floor), seed=seed) if floor else None,
-        tokens_per_sec=rate,
-        output_tokens=tokens,
-        busy_s=busy,
-        failures=_failures(scored),
-        repairable=sum(record.repairable is True and not record.schema_valid for record in scored),
-        secondary=_secondary(valid) | _over_category(scored, over_category),
-        constraints=_constraints(scored),
-    )
+    known = valid_rate is not None and robustness is not None
+    labeler = (primary or 0.0) * (valid_rate or 0.0) * (robustness or 0.0) if known else None
+    return {
+        "primary_score_mean": primary,
+        "schema_valid_rate": valid_rate,
+        "json_robustness": robustness,
+        "effective_yield": mean(earned),
+        "effective_yield_interval": cell_interval(earned, seed=seed),
+        "labeler_score": labeler,
+        "clean_yield": mean(clean),
+        "right": _share(passed, n),
+        "silent": _share(len(valid) - passed, n),
+        "caught": _share(n - len(valid), n),
+        "passed": passed,
+        "bucket": None if labeler is None else bucket([robustness or 0.0], labeler),
+    }
+
+
+def _above_blind(scored: Sequence[Record], floor: Floor | None, seed: int) -> dict[str, Any]:
+    """Returns the floor and what stands above it, by the row's field names."""
+    if floor is None:
+        return dict.fromkeys(("floor", "lift", "lift_interval"))
+    reached = mean(map(_earned, scored))
+    return {
+        "floor": floor.value,
+        "lift": None if reached is None else reached - floor.value,
+        "lift_interval": paired_interval(_lifts(scored, floor), seed=seed),
+    }
 
 
 def _lifts(scored: Sequence[Record], floor: Floor) -> list[float]:
@@ -187,7 +202,7 @@ def _rule(record: Record) -> str | None:
     return str(record.vocabulary["rule"]) if any(record.vocabulary["names"].values()) else None
 
 
-def _speed(scored: Sequence[Record]) -> tuple[int | None, float | None, float | None]:
+def _speed(scored: Sequence[Record]) -> dict[str, Any]:
     """Returns tokens, busy seconds, and tokens per second of the items that have both."""
     timed = [
         (record.output_tokens, record.busy_s)
@@ -197,11 +212,11 @@ def _speed(scored: Sequence[Record]) -> tuple[int | None, float | None, float | 
     tokens = [record.output_tokens for record in scored if record.output_tokens is not None]
     seconds = [record.busy_s for record in scored if record.busy_s is not None]
     span = math.fsum(busy for _, busy in timed)
-    return (
-        sum(tokens) if tokens else None,
-        math.fsum(seconds) if seconds else None,
-        sum(count for count, _ in timed) / span if span > 0 else None,
-    )
+    return {
+        "tokens_per_sec": sum(count for count, _ in timed) / span if span > 0 else None,
+        "output_tokens": sum(tokens) if tokens else None,
+        "busy_s": math.fsum(seconds) if seconds else None,
+    }
 
 
 def _failures(scored: Sequence[Record]) -> dict[Failure, int]:
@@ -214,10 +229,10 @@ def _constraints(scored: Sequence[Record]) -> dict[Constraint, int]:
     return dict(sorted(counts.items()))
 
 
-def _secondary(valid: Sequence[Record]) -> dict[str, float]:
-    """Returns each secondary number's mean over the valid answers that have it."""
+def _secondary(scored: Sequence[Record]) -> dict[str, float]:
+    """Returns each secondary number's mean over the valid answers, which alone can have it."""
     values: dict[str, list[float]] = defaultdict(list)
-    for record in valid:
+    for record in scored:
         for name, value in (record.secondary or {}).items():
             if value is not None:
                 values[name].append(value)
