@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -145,11 +146,18 @@ def test_two_doublings_of_the_text_take_about_four_times_as_long(name: str) -> N
         judge(parsed.value, FORM_MODEL)
         return time.process_time() - start
 
-    # The least of several is what the code needs; the rest is whatever else the machine does.
-    short, long = (min(seconds(text) for _ in range(5)) for text in texts)
-    # Linear is 4, quadratic 16: a factor of two either way is left to the machine. A quadratic
-    # reading of 60,000 characters takes far more than a millisecond, below which all is noise.
-    assert long < max(8 * short, 0.001)
+    # The least of several is what the code needs; the rest is whatever else the machine does, and
+    # on a busy one it takes more than five rounds to see it. Linear is 4, quadratic 16 however
+    # often one looks: a factor of two either way is left to the machine. A quadratic reading of
+    # 60,000 characters takes far more than a millisecond, below which all is noise.
+    short = long = math.inf
+    for turn in range(60):
+        short, long = (
+            min(least, seconds(t)) for least, t in zip((short, long), texts, strict=True)
+        )
+        if turn >= 4 and long < max(8 * short, 0.001):
+            return
+    pytest.fail(f"{long:.4f} s for four times the text, against {short:.4f} s")
 
 
 @pytest.mark.parametrize(
