@@ -38,7 +38,7 @@ $(VENV)/.vlm: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.vlm
-	$(BIN)/python -m pip install -q -e '.[vlm,test]'
+	$(BIN)/python -m pip install -q -e '.[vlm,hub,test]'
 	touch $@
 
 clean:

@@ -9,20 +9,26 @@ between the markers ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tools.failure_table import failure_table
 from vlmbench_plugin.asking import build_request
+from vlmbench_plugin.contact_sheets import example_image
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
+from vlmbench_plugin.evaluate import error_record
+from vlmbench_plugin.floors import floor
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.report.tables import parameters
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.sources import Joined, Packaged, Public, Table
 from vlmbench_plugin.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
+FLOOR_CASES = 100
 SPEC = ModelSpec(name="any", hub_id="any", frame="norm_0_1000")
 
 
@@ -52,6 +58,48 @@ def models_table() -> str:
     return "\n".join(lines)
 
 
+def _sources(task: VisionTask) -> str:
+    """Returns the table of where a task's images come from."""
+    named: dict[str, list[str]] = {}
+    for name, source in task.ground_truth.items():
+        if isinstance(source, Public):
+            images = _public(source)
+        elif isinstance(source, Packaged):
+            images = (
+                "the package's photographs, where it has labels for them, then drawn scenes | CC0, "
+                "CC-BY or public domain: `assets/smoke/LICENSES.md` | -"
+            )
+        else:
+            images = f"drawn scenes: {first_line(source.scene.__doc__)} | ours | -"
+        named.setdefault(images, []).append(f"`{name}`")
+    rows = [f"| {', '.join(names)} | {images} |" for images, names in named.items()]
+    return "\n".join(["| data set | images | licence | commit |", "|---|---|---|---|", *rows])
+
+
+def _public(source: Public) -> str:
+    table, what = source.table, first_line(source.adapt.__doc__)
+    tables: list[Table | Joined] = [table, *([table.joined] if table.joined else [])]
+    ids = " with ".join(
+        f"`{part.hub_ids[0]}`{f' ({part.config})' if part.config else ''}, split {part.splits[0]}"
+        for part in tables
+    )
+    pinned = ", ".join(f"`{part.revision[:12]}`" if part.revision else "newest" for part in tables)
+    lacks = f" The hub's own copy cannot serve: {table.lacks}." if table.lacks else ""
+    return f"{table.title}: {ids}. {what}{lacks} | {table.licence} | {pinned}"
+
+
+def _floor(task: VisionTask) -> str:
+    """Returns what the best blind answer earns on the drawn scenes of all difficulties."""
+    settings = Settings(n=FLOOR_CASES)
+    source = load_cases(task, settings)
+    records = []
+    for case in (source[index] for index in range(FLOOR_CASES)):
+        request = build_request(task, case, SPEC, "json_mode", settings)
+        records.append(error_record(task, case, SPEC, request, settings, "key", "nobody asked"))
+    found = floor(records, task.score, task.pixel_answer, task.blind)
+    return "none" if found is None else f"{found.value:.2f}"
+
+
 def _task_section(task: VisionTask) -> str:
     case = load_cases(task, Settings(n=3))[2]
     free, bound = (
@@ -63,11 +111,21 @@ def _task_section(task: VisionTask) -> str:
         f"An item passes from {task.right_at:g}.",
         f"Token budget: {free.budget} in `json_mode`, {bound.budget} in `constrained` (the longest",
         "legal answer, so that it never binds).",
+        f"The best blind answer earns {_floor(task)} on {FLOOR_CASES} drawn scenes.",
         f"Task version {task.version}, scorer version {task.scorer_version}.",
     ]
     shown = f"The prompt of one drawn scene, closed vocabulary, frame `{SPEC.frame}`:"
-    parts = [f"## {task.category}", f"{question}\n{' '.join(facts)}", shown]
-    return "\n\n".join([*parts, f"```text\n{prompt}\n```\n"])
+    schema = json.dumps(bound.json_schema, indent=1)
+    parts = [
+        f"## {task.category}",
+        f"{question}\n{' '.join(facts)}",
+        f"![one case with its truth](images/{task.category}.jpg)",
+        _sources(task),
+        shown,
+        f"```text\n{prompt}\n```",
+        f"<details><summary>JSON Schema</summary>\n\n```json\n{schema}\n```\n\n</details>\n",
+    ]
+    return "\n\n".join(parts)
 
 
 def tasks_page() -> str:
@@ -107,6 +165,9 @@ def main() -> int:
     check = parser.parse_args().check
     wanted = {ROOT / "docs" / "tasks.md": tasks_page()}
     wanted |= {ROOT / name: renewed(name) for name in PARTS}
+    if not check:  # their pixels depend on Pillow's version: a test holds them, with a tolerance
+        for name, task in TASKS.items():
+            example_image(task).save(ROOT / "docs" / "images" / f"{name}.jpg", quality=85)
     stale = [p for p, t in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != t]
     for path in stale:
         if check:

@@ -88,7 +88,7 @@ def test_the_image_is_capped_once_and_drawn_only_when_asked_for() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda: key(task=replace(TASK, version=2)),
+        lambda: key(task=replace(TASK, version=99)),
         lambda: key(task=replace(TASK, prompt=TASK.prompt + " Hurry.")),
         lambda: key(task=replace(TASK, answer_tokens=2000)),
         lambda: key(case=replace(CASE, image_id="other")),

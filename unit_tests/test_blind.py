@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import pytest
 
-from vlmbench_plugin.asking import build_request, pixel_answer, task_artifacts
+from vlmbench_plugin.asking import build_request, task_artifacts
 from vlmbench_plugin.core import Answer, Case, Generation, ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.evaluate import evaluate
@@ -38,7 +38,7 @@ def floor_of(category: str) -> Floor:
         request = build_request(task, case, SPEC, "json_mode", run)
         empty = Generation(text="", finish_reason="stop", constraint="none")
         records.append(evaluate(task, case, SPEC, request, empty, run, "key"))
-    found = floor(records, task.score, partial(pixel_answer, task), task.blind)
+    found = floor(records, task.score, task.pixel_answer, task.blind)
     assert found is not None
     return found
 
@@ -107,7 +107,7 @@ TRICKS: Mapping[str, Callable[[Sequence[Answer], Object], Answer]] = {
 @each_task
 def test_tricks_earn_no_more_than_the_floor(task: VisionTask, trick: str) -> None:
     cases = cases_of(task.category)
-    truths = [pixel_answer(task, case.truth) for case in cases]
+    truths = [task.pixel_answer(case.truth) for case in cases]
     best = 0.0
     for start in range(0, 24, 3):
         used = range(start, start + 3)

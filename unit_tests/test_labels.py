@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmbench_plugin import labels
-from vlmbench_plugin.core import Drawn
+from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.labels import match, normalise, resolve, singular, strict
+from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.sources import Packaged
 from vlmbench_plugin.synonyms import COCO as COCO_TABLE
 from vlmbench_plugin.synonyms import FOOD101, HEAD_FIRST, KINDS, OPAQUE, SYNONYMS, AliasTable
 from vlmbench_plugin.tasks import TASKS
@@ -434,17 +436,19 @@ def key(text: str) -> str:
     return singular(normalise(text))
 
 
-def drawn_vocabularies() -> set[tuple[str, ...]]:
-    return {
-        tuple(names)
+def declared_vocabularies() -> set[tuple[str, ...]]:
+    found = {
+        names
         for task in TASKS.values()
         for source in task.ground_truth.values()
-        for part in (source, source if isinstance(source, Drawn) else source.drawn)
-        for names in part.vocabulary.values()
+        if not isinstance(source, Packaged)
+        for names in source.vocabulary.values()
     }
+    smoke = (load_cases(task, Settings(dataset="smoke"))[0] for task in TASKS.values())
+    return found | {names for case in smoke for names in case.vocabulary.values()}
 
 
-@pytest.mark.parametrize("vocabulary", [COCO, FOOD, *sorted(drawn_vocabularies())])
+@pytest.mark.parametrize("vocabulary", [COCO, FOOD, *sorted(declared_vocabularies())])
 def test_no_text_has_two_names_before_containment(vocabulary: tuple[str, ...]) -> None:
     # A text has one key per rule, so that one name per key proves it for every text.
     index = labels._index(vocabulary)
@@ -469,7 +473,7 @@ def test_every_alias_means_its_class_alone_or_described(table: AliasTable) -> No
 
 def test_opaque_phrases_and_head_first_names_are_used() -> None:
     words = {word for name in COCO + FOOD for word in name.replace("_", " ").split()}
-    drawn = {word for names in drawn_vocabularies() for name in names for word in name.split()}
+    drawn = {word for names in declared_vocabularies() for name in names for word in name.split()}
     for phrase in OPAQUE:
         assert set(key(phrase).split()) & set(map(key, words | drawn)), phrase
     assert {name.replace(" ", "_") for name in HEAD_FIRST} <= set(FOOD)

@@ -11,23 +11,23 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vlmbench_plugin"
 
 LEVELS = {
-    0: ("", "categories", "core", "errors", "record", "settings"),
+    0: ("", "categories", "core", "errors", "record", "settings", "sources"),
     1: (
         "artifact_forms", "coords", "fields", "from_model", "gbnf", "labels", "nodes", "numeric",
-        "parsing", "synonyms",
+        "parsing", "pictures", "synonyms",
     ),
-    2: ("metrics", "scenes"),
-    3: ("tasks",),
+    2: ("adapters", "metrics", "scenes"),
+    3: ("generic", "tasks"),
     4: ("data",),
     5: ("models", "runners"),
     6: (
-        "aggregate", "asking", "cells", "decide", "evaluate", "floors", "manifest",
+        "aggregate", "asking", "cells", "data_check", "decide", "evaluate", "floors", "manifest",
         "rescoring", "stats", "store",
     ),
-    7: ("folder_tables", "rebuilding", "report"),
+    7: ("contact_sheets", "folder_tables", "overlays", "rebuilding", "report"),
     8: (
-        "bench", "cli", "hookspecs", "junit", "option_kinds", "option_table", "options",
-        "plugin", "results", "session", "short_options", "thumbnails",
+        "bench", "cli", "data_command", "hookspecs", "junit", "option_kinds", "option_table",
+        "options", "plugin", "results", "session", "short_options", "thumbnails",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

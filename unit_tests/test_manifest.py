@@ -29,6 +29,7 @@ def make(
         [MODELS["qwen3.5-4b"]],
         facts or {},
         command,
+        data={"ocr_text": {"source": "synthetic"}},
         prompts={"ocr_text": "abc"},
         started=NOON,
         environment=environment or {},
@@ -44,6 +45,7 @@ def test_manifest_names_what_decides_results() -> None:
     assert content["packages"]["vllm"] is None or content["packages"]["vllm"]
     assert content["models"]["qwen3.5-4b"]["hub_id"] == "Qwen/Qwen3.5-4B"
     assert content["prompts"] == {"ocr_text": "abc"}
+    assert content["data"] == {"ocr_text": {"source": "synthetic"}}
     assert content["dataset"] == content["settings"]["dataset"] == "synthetic"
     assert (content["started"], content["finished"]) == ("2026-01-02T12:00:00+00:00", None)
     assert content["command"] == ["-m", "ocr_text"]

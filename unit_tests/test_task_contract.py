@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,10 +16,10 @@ from hypothesis import strategies as st
 
 from unit_tests.gbnf_regex import accepts
 from unit_tests.strategies import answers
-from vlmbench_plugin.asking import build_request, pixel_answer, right_answer, task_artifacts
+from vlmbench_plugin.asking import build_request, right_answer, task_artifacts
 from vlmbench_plugin.categories import CATEGORIES
 from vlmbench_plugin.core import FRAMES, MODES, Case, Frame, Generation, ModelSpec, VisionTask
-from vlmbench_plugin.data import DATASETS, load_cases
+from vlmbench_plugin.data import MIRRORED, load_cases
 from vlmbench_plugin.evaluate import evaluate, rescore
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.settings import Settings
@@ -32,12 +33,26 @@ TIMES = 2
 SPEC = ModelSpec(name="oracle", hub_id="none", frame="norm_0_1000")
 
 each_task = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
-each_dataset = pytest.mark.parametrize("dataset", DATASETS)
+HUB = Path(__file__).parents[1] / "fixtures" / "hub"
+SOURCES = [
+    (task, dataset)
+    for task in TASKS.values()
+    for dataset, source in task.ground_truth.items()
+    if dataset == "synthetic" or source is not task.ground_truth["synthetic"]
+]
+each_source = pytest.mark.parametrize(
+    ("task", "dataset"), SOURCES, ids=[f"{task.category}-{dataset}" for task, dataset in SOURCES]
+)
+
+
+def asked(dataset: str, n: int) -> Settings:
+    """Settings for a data set; the public tables are those of the fixtures."""
+    return Settings(dataset=dataset, n=n, data_dir=str(HUB) if dataset in MIRRORED else None)
 
 
 @lru_cache(maxsize=64)
 def cases_of(category: str, dataset: str, n: int = N) -> tuple[Case, ...]:
-    source = load_cases(TASKS[category], Settings(dataset=dataset, n=n))
+    source = load_cases(TASKS[category], asked(dataset, n))
     return tuple(source[i] for i in range(len(source)))
 
 
@@ -70,8 +85,7 @@ def test_the_registry_has_the_fifteen_in_order() -> None:
     assert len(TASKS) == 15
 
 
-@each_dataset
-@each_task
+@each_source
 def test_the_oracle_is_right(task: VisionTask, dataset: str) -> None:
     for frame in FRAMES:
         spec = replace(SPEC, frame=frame)
@@ -120,8 +134,7 @@ def test_invalid_output_yields_nothing(task: VisionTask) -> None:
         assert record.failure is not None
 
 
-@each_dataset
-@each_task
+@each_source
 def test_every_truth_is_within_schema_grammar_and_half_the_bounds(
     task: VisionTask, dataset: str
 ) -> None:
@@ -160,7 +173,7 @@ def _tokens(raw: str) -> int:
 
 @each_task
 def test_no_legal_answer_is_too_long(task: VisionTask) -> None:
-    for dataset in DATASETS:
+    for dataset in task.ground_truth:
         case = cases_of(task.category, dataset)[0]
         for rule in ("closed", "open"):
             built = task_artifacts(task, case, SPEC, Settings(vocabulary=rule))
@@ -168,11 +181,10 @@ def test_no_legal_answer_is_too_long(task: VisionTask) -> None:
             assert built.longest_bytes <= LONGEST_LEGAL * (1 if ascii_only else 4)
 
 
-@each_dataset
-@each_task
+@each_source
 def test_cases_are_reproducible_and_do_not_depend_on_n(task: VisionTask, dataset: str) -> None:
-    few = load_cases(task, Settings(dataset=dataset, n=2))
-    many = load_cases(task, Settings(dataset=dataset, n=N))
+    few = load_cases(task, asked(dataset, 2))
+    many = load_cases(task, asked(dataset, N))
     assert len(few) == 2
     for index in range(2):
         a, b = few[index], many[index]
@@ -261,14 +273,14 @@ def test_right_boxes_in_another_frame_are_diagnosed_not_scored(frame: Frame) -> 
 @each_task
 def test_the_answer_has_the_fields_and_no_extras(task: VisionTask) -> None:
     case = cases_of(task.category, "synthetic")[0]
-    assert set(pixel_answer(task, case.truth)) <= set(task.fields)
+    assert set(task.pixel_answer(case.truth)) <= set(task.fields)
 
 
 def test_grounding_has_coco_map_over_the_category() -> None:
     task = TASKS["bbox_grounding"]
     assert task.over_category is not None
     cases = cases_of(task.category, "synthetic")
-    right = [(pixel_answer(task, c.truth), c.truth, c.vocabulary) for c in cases]
+    right = [(task.pixel_answer(c.truth), c.truth, c.vocabulary) for c in cases]
     assert task.over_category(right) == {"coco_map": pytest.approx(1.0)}
     half = [(a if i % 2 else None, t, v) for i, (a, t, v) in enumerate(right)]
     found = task.over_category(half)["coco_map"]

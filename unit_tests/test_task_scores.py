@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from vlmbench_plugin.core import Vocabulary
+from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.tasks import TASKS
 
 NAMES = ("cup", "tree", "hot dog")
@@ -136,6 +137,111 @@ def test_a_score_by_hand(
     assert score.primary == pytest.approx(primary)
     for name, value in secondary.items():
         assert score.secondary[name] == (None if value is None else pytest.approx(value))
+
+
+def crowded(*objects: tuple[str, list[float]], crowd: tuple[str, list[float]]) -> dict[str, Any]:
+    return {**boxed(*objects), "ignore": boxed(crowd)["detections"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "primary"),
+    [
+        (boxed(("cup", [0, 0, 10, 10])), 1),
+        (boxed(("cup", [0, 0, 10, 10]), ("cup", [50, 0, 60, 10])), 1),  # within the crowd
+        (boxed(("cup", [0, 0, 10, 10]), ("cup", [45, 0, 55, 10])), 1),  # half within
+        (boxed(("cup", [0, 0, 10, 10]), ("cup", [44, 0, 54, 10])), 2 / 3),
+        (boxed(("cup", [0, 0, 10, 10]), ("tree", [50, 0, 60, 10])), 2 / 3),  # another label
+        (boxed(("cup", [50, 0, 60, 10])), 0),  # excused, and the truth is not found
+    ],
+)
+def test_a_box_in_a_crowd_does_not_count(answer: dict[str, Any], primary: float) -> None:
+    truth = crowded(("cup", [0, 0, 10, 10]), crowd=("cup", [50, 0, 100, 10]))
+    score = TASKS["bbox_grounding"].score(answer, truth, {"label": NAMES})
+    assert score.primary == pytest.approx(primary)
+    assert score.secondary["count_exact"] is None
+
+
+def test_coco_map_leaves_crowds_out() -> None:
+    over_category = TASKS["bbox_grounding"].over_category
+    assert over_category is not None
+    answer = {
+        "detections": [
+            {"label": "cup", "box": [50, 0, 60, 10], "score": 0.9},
+            {"label": "cup", "box": [0, 0, 10, 10], "score": 0.5},
+        ]
+    }
+    truth = crowded(("cup", [0, 0, 10, 10]), crowd=("cup", [50, 0, 100, 10]))
+    crowd_free = {k: v for k, v in truth.items() if k != "ignore"}
+    assert over_category([(answer, truth, {"label": NAMES})]) == {"coco_map": pytest.approx(1)}
+    assert over_category([(answer, crowd_free, {"label": NAMES})]) == {
+        "coco_map": pytest.approx(0.5)
+    }
+
+
+@pytest.mark.parametrize(
+    ("category", "label", "truth"),
+    [
+        ("bbox_grounding", boxed(count=3), boxed(count=3)),
+        (
+            "bbox_grounding",
+            {"detections": [{"label": "cup", "box": [0, 0, 9, 9]}]},
+            {"detections": [{"label": "cup", "box": [0, 0, 9, 9]}], "count": 1},
+        ),
+        (
+            "ocr_text",
+            {"lines": [{"text": "Exit only"}, {"text": "No. 7"}]},
+            {"lines": ["Exit only", "No. 7"], "answers": ["Exit only No. 7"], "words": 4},
+        ),
+        (
+            "ocr_text",
+            {"lines": [{"text": "Exit"}], "answers": ["exit"], "words": 9},
+            {"lines": ["Exit"], "answers": ["exit"], "words": 9},
+        ),
+        ("ocr_text", {"answers": ["exit"], "words": 9}, {"answers": ["exit"], "words": 9}),
+        ("vit_accuracy_to_prompt", {"answer": "two"}, {"answers": ["two"]}),
+        ("vit_accuracy_to_prompt", {"answers": ["2", "two"]}, {"answers": ["2", "two"]}),
+        ("camera_rotational_offset", {"roll": 5}, {"yaw": None, "pitch": None, "roll": 5}),
+    ],
+)
+def test_ones_own_label_is_completed(
+    category: str, label: Mapping[str, Any], truth: Mapping[str, Any]
+) -> None:
+    complete = TASKS[category].complete
+    assert complete is not None
+    assert complete(label) == truth
+
+
+@pytest.mark.parametrize(
+    ("category", "label", "expected"),
+    [
+        ("ocr_text", {"answers": ["exit"]}, "the number of words"),
+        ("ocr_text", {"words": 3}, "all lines of the image"),
+        ("camera_rotational_offset", {}, "yaw, pitch or roll"),
+    ],
+)
+def test_a_label_that_cannot_be_completed_says_what_it_lacks(
+    category: str, label: Mapping[str, Any], expected: str
+) -> None:
+    complete = TASKS[category].complete
+    assert complete is not None
+    with pytest.raises(DataError, match=expected):
+        complete(label)
+
+
+@pytest.mark.parametrize(
+    ("category", "truth", "expected"),
+    [
+        ("depth_analysis", NEAR, "near to far: cup, hot dog, tree"),
+        ("structural_spatial_awareness", related("relation", LEFT), "cup - tree"),
+        ("semantic_association", related("predicate", ON, LEFT), "cup - tree; cup - tree"),
+    ],
+)
+def test_a_question_that_follows_from_the_truth_does_not_tell_it(
+    category: str, truth: Mapping[str, Any], expected: str
+) -> None:
+    question = TASKS[category].question
+    assert question is not None
+    assert question(truth).endswith(expected)
 
 
 @pytest.mark.parametrize("category", TASKS)

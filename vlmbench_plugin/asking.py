@@ -17,7 +17,6 @@ from vlmbench_plugin.core import (
     Mode,
     ModelSpec,
     Request,
-    Truth,
     VisionTask,
 )
 from vlmbench_plugin.fields import Artifacts, artifacts
@@ -68,20 +67,13 @@ def build_request(
 def right_answer(task: VisionTask, case: Case, spec: ModelSpec, settings: Settings) -> Answer:
     """Returns the right answer as the model would have to state it, in the model's frame."""
     sent = coords.capped_size(case.size, settings.max_pixels)
-    answer = pixel_answer(task, case.truth)
+    answer = task.pixel_answer(case.truth)
 
     def move(x: float, y: float) -> tuple[float, float]:
         return coords.from_pixel(x, y, spec.frame, case.size, sent)
 
     moved: Answer = task_artifacts(task, case, spec, settings).root.map_points(answer, move)
     return moved
-
-
-def pixel_answer(task: VisionTask, truth: Truth) -> Answer:
-    """Returns the right answer with pixel coordinates."""
-    if task.answer is not None:
-        return task.answer(truth)
-    return {key: truth[key] for key in task.fields if truth.get(key) is not None}
 
 
 def fingerprint(
@@ -104,6 +96,7 @@ def fingerprint(
             settings.dataset_name,
             case.source,
             case.image_id,
+            case.revision,
             case.size,
             settings.max_pixels,
         ],

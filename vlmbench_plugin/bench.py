@@ -7,7 +7,7 @@ Collecting it loads no model, opens no image and builds no scene.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,11 +25,11 @@ from vlmbench_plugin.core import (
     Status,
     VisionTask,
 )
-from vlmbench_plugin.data import CaseSource, load_cases
-from vlmbench_plugin.errors import RunnerError, VlmBenchError
+from vlmbench_plugin.data import CaseSource, lacking, load_cases
+from vlmbench_plugin.errors import DataError, RunnerError, VlmBenchError
 from vlmbench_plugin.evaluate import error_record, evaluate
 from vlmbench_plugin.models import resolve_models
-from vlmbench_plugin.options import own_tasks, settings_of
+from vlmbench_plugin.options import own_tasks, selection, settings_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.runners import Runner, loads_model, open_runner
 from vlmbench_plugin.runners._preflight import devices
@@ -125,20 +125,49 @@ class Bench:
     Args:
         settings: Of the run.
         own: Tasks of the hook ``pytest_vlmbench_tasks``.
+        selected: Whether a category's items can run at all; no data are read for the others.
+
+    Raises:
+        VlmBenchError: If models or data cannot be had as asked.
     """
 
-    def __init__(self, settings: Settings, own: tuple[VisionTask, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        own: tuple[VisionTask, ...] = (),
+        selected: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         every = {**TASKS, **{task.category: task for task in own}}
         self.settings = settings
         self.specs = {spec.name: spec for spec in resolve_models(settings.models, settings.frame)}
-        self.tasks = {
-            name: task
-            for name, task in every.items()
-            if name in settings.categories or not settings.categories
-        }
+        asked = [task for name, task in every.items() if selected(name)]
+        reasons = {task.category: lacking(task, settings) for task in asked}
+        self.left_out = {name: reason for name, reason in reasons.items() if reason is not None}
+        named = sorted(self.left_out.keys() & set(settings.categories))
+        if named or (asked and len(self.left_out) == len(asked)):
+            given = named or list(self.left_out)
+            reasons_given = ", ".join(dict.fromkeys(self.left_out[name] for name in given))
+            raise DataError(f"{', '.join(given)}: {reasons_given}")
+        self.tasks = {task.category: task for task in asked if task.category not in self.left_out}
         self.sources: Mapping[str, CaseSource] = {
             name: load_cases(task, settings) for name, task in self.tasks.items()
         }
+
+    def notes(self) -> list[str]:
+        """Returns what a reader must know of the data: categories and rows that were left out."""
+        found = [
+            f"Left out, {reason}: {', '.join(n for n, r in self.left_out.items() if r == reason)}."
+            for reason in dict.fromkeys(self.left_out.values())
+        ]
+        for category, source in self.sources.items():
+            rows = source.describe().get("left_out")
+            if rows:
+                counts = ", ".join(f"{count} {reason}" for reason, count in rows.items())
+                found.append(
+                    f"{category}: rows left out for {len(source)} cases: {sum(rows.values())} "
+                    f"({counts})."
+                )
+        return found
 
     def refs(self) -> Iterator[CaseRef]:
         """Yields every case in every mode, task by task, mode by mode."""
@@ -157,7 +186,7 @@ def bench_of(config: pytest.Config) -> Bench:
     if _bench_key not in config.stash:
         settings = settings_of(config)
         try:
-            config.stash[_bench_key] = Bench(settings, own_tasks(config))
+            config.stash[_bench_key] = Bench(settings, own_tasks(config), selection(config))
         except VlmBenchError as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[_bench_key]

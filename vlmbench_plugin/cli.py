@@ -26,13 +26,14 @@ _WRONG = 4
 _EPILOG = """\
 commands:
   models               list the models that have a name
-  tasks                list the tasks
+  tasks                list the tasks; --contact-sheet DIR draws sixteen cases of each
+  data check DIR       say what is wrong with your own images and labels, line by line
   schema CATEGORY      print what a legal answer is (--format gbnf|json-schema|pydantic|tool)
   report DIR           build the tables of a results folder again (--rescore)
 
 Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
 0 when every item is accounted for and every gate holds, 1 for errors, missing items or a gate
-not met, 4 for a wrong option. The conftest.py of the current folder is loaded, its ini file is not.
+not met, 2 where the images or labels cannot be had, 4 for a wrong option. The conftest.py of the current folder is loaded, its ini file is not.
 
 examples:
   qwen-vlmbench --runner stub --dataset smoke
@@ -68,7 +69,8 @@ def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     """
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench",
-        usage="%(prog)s [options] [pytest options] | models | tasks | schema CATEGORY | report DIR",
+        usage="%(prog)s [options] [pytest options] | models | tasks | data check DIR | "
+        "schema CATEGORY | report DIR",
         description="Which Qwen VLM is the best zero-shot image-to-JSON labeler?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -136,11 +138,28 @@ def _models(argv: Sequence[str]) -> int:
 
 
 def _tasks(argv: Sequence[str]) -> int:
-    argparse.ArgumentParser(prog="qwen-vlmbench tasks", description="List the tasks.").parse_args(
-        argv
-    )
+    from vlmbench_plugin.data import DATASETS
     from vlmbench_plugin.tasks import TASKS
 
+    parser = argparse.ArgumentParser(
+        prog="qwen-vlmbench tasks", description="List the tasks, or draw what they ask."
+    )
+    parser.add_argument(
+        "--contact-sheet",
+        type=Path,
+        metavar="DIR",
+        help="Write one PNG per task there: sixteen cases, their truth drawn on them",
+    )
+    parser.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        help="Where the cases come from (default: synthetic; with --data-dir: your own data)",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="As in a run")
+    parser.add_argument("--seed", type=int, default=0, help="As in a run (default: 0)")
+    asked = parser.parse_args(argv)
+    if asked.contact_sheet is not None:
+        return _contact_sheets(asked)
     _print_table(
         [
             ("category", "right at", "asks"),
@@ -150,8 +169,39 @@ def _tasks(argv: Sequence[str]) -> int:
     return 0
 
 
+def _contact_sheets(asked: argparse.Namespace) -> int:
+    from vlmbench_plugin.contact_sheets import contact_sheets
+    from vlmbench_plugin.data import lacking
+    from vlmbench_plugin.errors import VlmBenchError
+    from vlmbench_plugin.settings import OWN, Settings
+    from vlmbench_plugin.tasks import TASKS
+
+    dataset = asked.dataset or ("synthetic" if asked.data_dir is None else OWN)
+    settings = Settings(dataset=dataset, data_dir=asked.data_dir, seed=asked.seed)
+    try:
+        reasons = {name: lacking(task, settings) for name, task in TASKS.items()}
+        tasks = [task for name, task in TASKS.items() if reasons[name] is None]
+        for path in contact_sheets(tasks, settings, asked.contact_sheet):
+            _print(str(path))
+    except (VlmBenchError, OSError) as error:
+        sys.stderr.write(f"qwen-vlmbench tasks: {error}\n")
+        return _WRONG
+    for name, reason in reasons.items():
+        if reason is not None:
+            _print(f"left out: {name}: {reason}")
+    return 0
+
+
+def _data(argv: Sequence[str]) -> int:
+    from vlmbench_plugin.data_command import data_command
+
+    return data_command(argv)
+
+
 def _schema(argv: Sequence[str]) -> int:
     from vlmbench_plugin.artifact_forms import FORMS, render
+    from vlmbench_plugin.data import load_cases
+    from vlmbench_plugin.settings import Settings
     from vlmbench_plugin.tasks import get_task
 
     parser = argparse.ArgumentParser(
@@ -180,8 +230,8 @@ def _schema(argv: Sequence[str]) -> int:
     )
     asked = parser.parse_args(argv)
     task = get_task(asked.category)
-    source = task.ground_truth["synthetic"]
-    shown = render(task.fields, source.vocabulary, asked.frame, asked.vocabulary, asked.format)
+    vocabulary = load_cases(task, Settings(n=1))[0].vocabulary
+    shown = render(task.fields, vocabulary, asked.frame, asked.vocabulary, asked.format)
     _print(shown.rstrip("\n"))
     return 0
 
@@ -215,6 +265,7 @@ def _report(argv: Sequence[str]) -> int:
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "models": _models,
     "tasks": _tasks,
+    "data": _data,
     "schema": _schema,
     "report": _report,
 }

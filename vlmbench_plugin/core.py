@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
-    import random
-
     from PIL.Image import Image
 
     from vlmbench_plugin.nodes import Node
+    from vlmbench_plugin.sources import Source
 
 Json: TypeAlias = Any
 """A value that ``json.dumps`` takes: dict, list, str, int, float, bool, None."""
@@ -59,23 +58,6 @@ FAILURES: tuple[Failure, ...] = get_args(Failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What a seeded generator returns: exact geometry, and how to draw it if someone looks.
-
-    Attributes:
-        size: Width and height in pixels.
-        truth: The truth in pixels of this image (see ``Case.truth``).
-        draw: Renders the RGB image; the same bytes on every call.
-        question: What the prompt asks about this very image, or None.
-    """
-
-    size: tuple[int, int]
-    truth: Truth
-    draw: Callable[[], Image]
-    question: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One image with its ground truth.
 
@@ -90,6 +72,8 @@ class Case:
         question: The per-image part of the prompt, or None.
         vocabulary: The names that the source declares, by vocabulary key.
         difficulty: Of a drawn scene; None for a photograph.
+        revision: The commit of a public data set, the hash of one's own image and its label; None
+            where the package decides.
     """
 
     category: str
@@ -102,6 +86,7 @@ class Case:
     question: str | None = None
     vocabulary: Vocabulary = field(default_factory=dict)
     difficulty: Difficulty | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,37 +183,6 @@ CategoryScorer: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """A source of seeded drawn scenes.
-
-    Attributes:
-        scene: (random generator, difficulty) -> scene. All randomness comes from the generator.
-        vocabulary: The names that scenes draw from.
-    """
-
-    scene: Callable[[random.Random, Difficulty], Scene]
-    vocabulary: Vocabulary = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packaged:
-    """The offline smoke set: photographs of the package first, then a few drawn scenes.
-
-    Attributes:
-        drawn: The scenes that follow the photographs.
-        vocabulary: Names that the photographs add.
-        photos: Whether ``assets/smoke/<category>.jsonl`` exists.
-    """
-
-    drawn: Drawn
-    vocabulary: Vocabulary = field(default_factory=dict)
-    photos: bool = False
-
-
-Source: TypeAlias = Drawn | Packaged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VisionTask:
     """One image-to-JSON job. Nothing outside its module names its fields.
 
@@ -239,9 +193,14 @@ class VisionTask:
         prompt: Template with ``{schema}`` and, where they apply, ``{coordinates}``, ``{question}``
             and ``{vocabulary}``.
         score: The scorer.
-        ground_truth: Data set name -> source.
+        ground_truth: Data set name -> source; empty for a task that has one's own data alone.
         answer: Truth -> the right answer with pixel coordinates (for the stub, the oracle tests and
             the overlays). None where the truth holds the fields as they are.
+        complete: One's own label, an answer in pixels in which fields that follow from others may
+            be missing -> truth. None where the label is the truth.
+        extras: What one's own label may hold beside the fields, such as ``ignore`` regions.
+        question: Truth -> the question, for one's own data that state none. None where there is no
+            question, or where nobody but the owner of the data can ask it.
         over_category: Secondary numbers over all images at once, or None.
         blind: Blind answers of the task's own for the floor, or None.
         answer_tokens: Upper bound on the tokens of the longest truth of any source; the free-text
@@ -257,15 +216,24 @@ class VisionTask:
     fields: Mapping[str, Node]
     prompt: str
     score: Scorer
-    ground_truth: Mapping[str, Source]
     answer_tokens: int
+    ground_truth: Mapping[str, Source] = field(default_factory=dict)
     answer: Callable[[Truth], Answer] | None = None
+    complete: Callable[[Answer], Truth] | None = None
+    extras: Mapping[str, Node] = field(default_factory=dict)
+    question: Callable[[Truth], str] | None = None
     over_category: CategoryScorer | None = None
     blind: BlindAnswers | None = None
     right_at: float = 0.5
     version: int = 1
     scorer_version: int = 1
     overlap: bool = False
+
+    def pixel_answer(self, truth: Truth) -> Answer:
+        """Returns the right answer with pixel coordinates."""
+        if self.answer is not None:
+            return self.answer(truth)
+        return {key: truth[key] for key in self.fields if truth.get(key) is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

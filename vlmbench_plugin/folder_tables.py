@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from vlmbench_plugin.aggregate import (
@@ -19,7 +18,6 @@ from vlmbench_plugin.aggregate import (
     leaderboard,
     mean_intervals,
 )
-from vlmbench_plugin.asking import pixel_answer
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.floors import Floor
@@ -119,7 +117,7 @@ def _floors(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[
     for record in records:
         by_category.setdefault(record.category, []).append(record)
     return {
-        name: blind_floor(found, task.score, partial(pixel_answer, task), task.blind)
+        name: blind_floor(found, task.score, task.pixel_answer, task.blind)
         for name, found in by_category.items()
         if (task := tasks.get(name)) is not None
     }

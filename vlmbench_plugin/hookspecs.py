@@ -20,7 +20,8 @@ def pytest_vlmbench_tasks() -> Iterable[VisionTask]:
 
     Example::
 
-        from vlmbench_plugin.core import Drawn, Scene, Score, VisionTask
+        from vlmbench_plugin.core import Score, VisionTask
+        from vlmbench_plugin.sources import Drawn, Scene
         from vlmbench_plugin.fields import integer
 
         def count_scene(rng, difficulty):

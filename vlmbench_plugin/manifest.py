@@ -40,6 +40,7 @@ def manifest(
     runner_facts: Mapping[str, Mapping[str, Json]],
     command: Sequence[str],
     *,
+    data: Mapping[str, Mapping[str, Json]],
     prompts: Mapping[str, str],
     started: datetime,
     finished: datetime | None = None,
@@ -52,6 +53,7 @@ def manifest(
         specs: The models of the run.
         runner_facts: Model name -> what its runner says of itself.
         command: The command line.
+        data: Category -> where its cases come from.
         prompts: Category -> hash of its prompt.
         started: When the run began.
         finished: When it ended, None while it lives.
@@ -72,7 +74,8 @@ def manifest(
         "finished": None if finished is None else finished.isoformat(timespec="seconds"),
         "command": _mask_command(command),
         "commit": _commit(),
-        "dataset": settings.dataset,
+        "dataset": settings.dataset_name,
+        "data": data,
         "settings": dataclasses.asdict(settings),
         "models": {spec.name: dataclasses.asdict(spec) for spec in specs},
         "runner": runner_facts,

@@ -46,8 +46,17 @@ OPTIONS: tuple[Option, ...] = (
         names=("dataset",),
         metavar="NAME",
         ini="vlm_dataset",
-        help="Where images come from: smoke (a few per category, offline) or synthetic (drawn "
-        "scenes) (default: synthetic)",
+        help="Where images come from: smoke (a few per category, offline), synthetic (drawn "
+        "scenes), full (public photographs for four categories, drawn scenes for the others) or "
+        "real (public photographs alone) (default: synthetic; with --data-dir: your own data)",
+    ),
+    Option(
+        field="data_dir",
+        names=("data-dir",),
+        metavar="DIR",
+        ini="vlm_data_dir",
+        help="Folder of your own images and labels, DIR/<category>/manifest.jsonl; or, with "
+        "--dataset full or real, of a local mirror of the public data sets",
     ),
     Option(
         field="n",

@@ -6,7 +6,8 @@ one is told in our own words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,68 @@ def report_folder(config: pytest.Config) -> Path:
     if config.option.vlm_report_dir:
         typed: str = config.option.vlm_report_dir
         return config.invocation_params.dir / typed
-    dataset = config.option.vlm_dataset or config.getini("vlm_dataset") or Settings().dataset
-    named = Settings(dataset=dataset, blind=bool(config.option.vlm_blind)).dataset_name
+    named = Settings(**_data(config), blind=bool(config.option.vlm_blind)).dataset_name
     return config.rootpath / (config.getini("vlm_report_dir") or default_folder(named))
+
+
+def _data(config: pytest.Config) -> dict[str, Any]:
+    """Returns what names the data: ``dataset`` and ``data_dir`` as far as they are given.
+
+    A typed folder is relative to the current one, that of an ini file to pytest's root.
+    """
+    from vlmbench_plugin.settings import OWN
+
+    given: dict[str, Any] = {}
+    if config.option.vlm_data_dir:
+        given["data_dir"] = str(config.invocation_params.dir / config.option.vlm_data_dir)
+    elif config.getini("vlm_data_dir"):
+        given["data_dir"] = str(config.rootpath / config.getini("vlm_data_dir"))
+    dataset = config.option.vlm_dataset or config.getini("vlm_dataset")
+    if dataset or given:
+        given["dataset"] = dataset or OWN
+    return given
+
+
+def selection(config: pytest.Config) -> Callable[[str], bool]:
+    """Returns whether a category's items can be selected by ``--category`` and ``-m``.
+
+    pytest deselects by ``-m`` after the items are made; public data must not be downloaded for
+    items that it is about to drop.
+    """
+    named = settings_of(config).categories
+    expression = config.option.markexpr or ""
+    try:
+        tree = ast.parse(expression.strip() or "True", mode="eval").body
+    except SyntaxError:  # pytest tells the user
+        tree = ast.Constant(value=True)
+    return lambda category: (category in named or not named) and _holds(tree, category)
+
+
+def _holds(tree: ast.expr, category: str) -> bool:
+    """Whether a marker expression holds for an item that has its category as a marker.
+
+    Of markers that we do not know either answer is possible; then the answer is yes.
+    """
+    return _possible(tree, category)[0]
+
+
+def _possible(tree: ast.expr, category: str) -> tuple[bool, bool]:
+    """Whether an expression can be true, and whether it can be false."""
+    match tree:
+        case ast.BoolOp(op=ast.And()):
+            parts = [_possible(value, category) for value in tree.values]
+            return all(true for true, _ in parts), any(false for _, false in parts)
+        case ast.BoolOp():
+            parts = [_possible(value, category) for value in tree.values]
+            return any(true for true, _ in parts), all(false for _, false in parts)
+        case ast.UnaryOp(op=ast.Not()):
+            true, false = _possible(tree.operand, category)
+            return false, true
+        case ast.Name(id="vlmbench") | ast.Constant(value=True):
+            return True, False
+        case ast.Name(id=name) if name in CATEGORIES:
+            return name == category, name != category
+    return True, True
 
 
 def read_settings(config: pytest.Config, own_categories: Iterable[str] = ()) -> Settings:
@@ -99,6 +159,7 @@ def read_settings(config: pytest.Config, own_categories: Iterable[str] = ()) -> 
             text = config.getini(option.ini) or None
         if text is not None:
             given[option.field] = _value(option, text)
+    given |= _data(config)
     given["runner_args"] = dict(given.get("runner_args", ()))
     settings = Settings(**given)
     _check_names(settings, (*CATEGORIES, *own_categories))
@@ -123,19 +184,44 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
     from vlmbench_plugin.data import DATASETS
     from vlmbench_plugin.models import resolve_models
     from vlmbench_plugin.runners import RUNNERS
+    from vlmbench_plugin.settings import OWN
 
     try:
         for category in settings.categories:
             if category not in categories:
                 raise UnknownNameError("category", category, categories)
-        if settings.dataset not in DATASETS:
+        if settings.dataset not in (*DATASETS, OWN):
             raise UnknownNameError("dataset", settings.dataset, DATASETS)
         if settings.runner not in RUNNERS:
             raise UnknownNameError("runner", settings.runner, RUNNERS)
         resolve_models(settings.models, settings.frame)
     except VlmBenchError as error:
         raise pytest.UsageError(str(error)) from error
+    _check_data(settings)
     if settings.runner == "replay" and settings.replay is None:
         raise pytest.UsageError("--runner replay needs --replay FILE, an earlier results.jsonl")
     if settings.replay is not None and not Path(settings.replay).exists():
         raise pytest.UsageError(f"--replay {settings.replay}: there is no such file or folder")
+
+
+def _check_data(settings: Settings) -> None:
+    from vlmbench_plugin.data import DATASETS, MIRRORED
+    from vlmbench_plugin.settings import OWN
+
+    folder = settings.data_dir
+    if folder is None:
+        if settings.dataset == OWN:
+            raise pytest.UsageError("your own data need --data-dir DIR")
+        return
+    if not Path(folder).is_dir():
+        raise pytest.UsageError(f"--data-dir {folder}: there is no such folder")
+    if settings.dataset not in (*MIRRORED, OWN):
+        raise pytest.UsageError(
+            f"--data-dir is for your own data, without --dataset, or a mirror for --dataset "
+            f"{' or '.join(MIRRORED)}; --dataset {settings.dataset} reads no folder"
+        )
+    if settings.dataset == OWN and Path(folder).name in DATASETS:
+        raise pytest.UsageError(
+            f"--data-dir {folder}: your data would be called {Path(folder).name!r} in tables, as "
+            "one of our data sets is; rename the folder"
+        )

@@ -69,7 +69,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from vlmbench_plugin.bench import bench_of
 
-    bench = bench_of(metafunc.config)
+    try:
+        bench = bench_of(metafunc.config)
+    except pytest.UsageError as error:  # pytest shows this one without our call stack
+        raise pytest.Collector.CollectError(str(error)) from None
     marks = {category: getattr(pytest.mark, category) for category in bench.tasks}
     metafunc.parametrize("vlm", list(bench.specs), indirect=True, scope="session")
     metafunc.parametrize(

@@ -138,7 +138,7 @@ class Results:
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
-        return [*self._lines, *self._store.notes, *self._rescored]
+        return [*self._lines, *self._bench.notes(), *self._store.notes, *self._rescored]
 
     def gate(self, row: MetricsRow) -> str | None:
         """Returns why a row does not meet ``--min-yield``, or None."""
@@ -160,6 +160,7 @@ class Results:
             [spec for name, spec in self._specs.items() if name in models],
             self._facts,
             self._command,
+            data={name: source.describe() for name, source in self._bench.sources.items()},
             prompts={
                 name: hashlib.sha256(task.prompt.encode()).hexdigest()
                 for name, task in self._bench.tasks.items()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from vlmbench_plugin.core import DIFFICULTIES, MODES, Difficulty, Frame, Mode, VocabularyRule
 
 BLIND_SUFFIX = "-blind"
+OWN = "own"
+"""The data set that ``data_dir`` alone means: one's own images and labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,7 @@ class Settings:
     categories: tuple[str, ...] = ()
     runner: str = "vlm"
     dataset: str = "synthetic"
+    data_dir: str | None = None
     n: int = 50
     seed: int = 0
     vocabulary: VocabularyRule = "closed"
@@ -44,4 +48,7 @@ class Settings:
     @property
     def dataset_name(self) -> str:
         """The data set as records, headings and the default folder name it."""
-        return f"{self.dataset}{BLIND_SUFFIX}" if self.blind else self.dataset
+        name = self.dataset
+        if name == OWN and self.data_dir is not None:
+            name = Path(self.data_dir).name or OWN
+        return f"{name}{BLIND_SUFFIX}" if self.blind else name

@@ -3,21 +3,78 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from vlmbench_plugin.core import DIFFICULTIES
-from vlmbench_plugin.data import DATASETS, load_cases
+from vlmbench_plugin.data import DATASETS, lacking, load_cases
 from vlmbench_plugin.data.smoke import DRAWN_CASES
-from vlmbench_plugin.errors import UnknownNameError
+from vlmbench_plugin.errors import DataError, UnknownNameError
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.sources import Public
 from vlmbench_plugin.tasks import TASKS
 
-PHOTO_TASKS = ("image_classification", "bbox_grounding", "vit_accuracy_to_prompt")
+WITHOUT_PHOTOS = {
+    "data_type_differentiation",
+    "data_type_utilization",
+    "geometric_3d_object_id",
+    "camera_rotational_offset",
+    "style_structural_awareness",
+}
 
 
-def test_every_task_has_every_data_set() -> None:
+def test_every_task_has_every_data_set_but_documents_are_never_photographs() -> None:
+    for task in TASKS.values():
+        drawn_only = task.category.startswith("data_type_")
+        assert tuple(task.ground_truth) == (
+            ("synthetic", "smoke", "full") if drawn_only else ("synthetic", "smoke", "full", "real")
+        )
     assert {name for task in TASKS.values() for name in task.ground_truth} == set(DATASETS)
+
+
+def test_full_is_public_for_four_tasks_and_drawn_for_the_rest() -> None:
+    public = {name for name, task in TASKS.items() if isinstance(task.ground_truth["full"], Public)}
+    assert public == {
+        "image_classification",
+        "bbox_grounding",
+        "ocr_text",
+        "vit_accuracy_to_prompt",
+    }
+
+
+def test_a_public_table_names_its_licence_and_a_commit_or_none() -> None:
+    for task in TASKS.values():
+        source = task.ground_truth.get("real")
+        if isinstance(source, Public):
+            assert source.table.licence
+            for table in (source.table, source.table.joined):
+                assert table is None or table.revision is None or len(table.revision) == 40
+
+
+@pytest.mark.parametrize(
+    ("category", "settings", "expected"),
+    [
+        ("ocr_text", Settings(dataset="real"), None),
+        ("data_type_utilization", Settings(dataset="real"), "no real images"),
+        ("geometric_3d_object_id", Settings(dataset="real"), "intrinsics"),
+        ("geometric_3d_object_id", Settings(dataset="real", data_dir="mirror"), None),
+        ("geometric_3d_object_id", Settings(dataset="full"), None),
+    ],
+)
+def test_what_a_task_lacks_is_told(category: str, settings: Settings, expected: str | None) -> None:
+    reason = lacking(TASKS[category], settings)
+    assert reason is None if expected is None else expected in str(reason)
+
+
+def test_own_data_are_for_the_folders_that_have_a_manifest(tmp_path: Path) -> None:
+    (tmp_path / "ocr_text").mkdir()
+    (tmp_path / "ocr_text" / "manifest.jsonl").touch()
+    settings = Settings(dataset="own", data_dir=str(tmp_path))
+    assert lacking(TASKS["ocr_text"], settings) is None
+    assert "manifest.jsonl" in str(lacking(TASKS["segmentation"], settings))
+    with pytest.raises(DataError, match="your own data need a folder"):
+        load_cases(TASKS["ocr_text"], Settings(dataset="own"))
 
 
 def test_difficulties_are_balanced_for_every_n() -> None:
@@ -28,7 +85,7 @@ def test_difficulties_are_balanced_for_every_n() -> None:
 
 
 def test_an_index_outside_is_an_index_error() -> None:
-    for dataset in DATASETS:
+    for dataset in ("smoke", "synthetic"):
         cases = load_cases(TASKS["ocr_text"], Settings(n=2, dataset=dataset))
         for index in (2, -1):
             with pytest.raises(IndexError):
@@ -36,7 +93,7 @@ def test_an_index_outside_is_an_index_error() -> None:
 
 
 def test_an_unknown_data_set_names_the_valid_ones() -> None:
-    with pytest.raises(UnknownNameError, match="smoke, synthetic"):
+    with pytest.raises(UnknownNameError, match="full, real, smoke, synthetic"):
         load_cases(TASKS["ocr_text"], Settings(dataset="cocoa"))
 
 
@@ -45,7 +102,7 @@ def test_the_smoke_set_is_photographs_then_one_scene_per_difficulty(category: st
     cases = load_cases(TASKS[category], Settings(dataset="smoke", n=1000))
     loaded = [cases[k] for k in range(len(cases))]
     photos = [case for case in loaded if case.source == "photo"]
-    assert (len(photos) >= 3) == (category in PHOTO_TASKS)
+    assert bool(photos) == (category not in WITHOUT_PHOTOS)
     assert loaded[: len(photos)] == photos
     assert len(loaded) == len(photos) + DRAWN_CASES
     assert [case.index for case in loaded] == list(range(len(loaded)))

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from unit_tests.plugin.conftest import CATEGORIES, Inside, plugin_arguments
 from vlmbench_plugin.option_table import OPTIONS
-from vlmbench_plugin.options import read_settings
+from vlmbench_plugin.options import read_settings, selection
 from vlmbench_plugin.settings import Settings
 
 STUB = ("--runner", "stub", "--category", CATEGORIES)
@@ -29,7 +30,7 @@ def test_every_setting_has_exactly_one_option() -> None:
 
 
 def test_help_starts_with_a_capital_and_says_the_default() -> None:
-    silent = {"replay", "runner_args"}  # without a value there is nothing
+    silent = {"data_dir", "replay", "runner_args"}  # without a value there is nothing
     for option in OPTIONS:
         assert option.help[0].isupper(), option.field
         assert ("(default: " in option.help) != (option.field in silent), option.field
@@ -45,7 +46,8 @@ def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
         "mode": "constrained",
         "category": "ocr_text,segmentation",
         "runner": "stub",
-        "dataset": "smoke",
+        "dataset": "full",
+        "data-dir": ".",
         "n": "7",
         "seed": "3",
         "vocabulary": "open",
@@ -76,7 +78,8 @@ def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
         modes=("constrained",),
         categories=("ocr_text", "segmentation"),
         runner="stub",
-        dataset="smoke",
+        dataset="full",
+        data_dir=str(pytester.path),
         n=7,
         seed=3,
         vocabulary="open",
@@ -121,13 +124,66 @@ def test_ini_twins_give_way_to_options(pytester: pytest.Pytester) -> None:
     assert settings.dataset == "synthetic"
 
 
+def test_a_data_folder_alone_is_ones_own_data(pytester: pytest.Pytester) -> None:
+    (pytester.path / "mine").mkdir()
+    own = parsed(pytester, "--data-dir", "mine")
+    assert (own.dataset, own.dataset_name) == ("own", "mine")
+    assert own.data_dir == str(pytester.path / "mine")
+    assert parsed(pytester, "--data-dir", "mine", "--blind").dataset_name == "mine-blind"
+    mirror = parsed(pytester, "--data-dir", "mine", "--dataset", "real")
+    assert (mirror.dataset_name, mirror.data_dir) == ("real", own.data_dir)
+    pytester.makeini("[pytest]\nvlm_data_dir = mine\n")
+    assert parsed(pytester) == own
+
+
+def test_a_data_folder_that_is_called_like_a_data_set_is_refused(inside: Inside) -> None:
+    Path("full").mkdir()
+    result = inside(*STUB, "--data-dir", "full")
+    result.stderr.fnmatch_lines(["*your data would be called 'full' in tables*rename*"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("", {"ocr_text", "segmentation", "invoices"}),
+        ("segmentation", {"segmentation"}),
+        ("segmentation or ocr_text", {"segmentation", "ocr_text"}),
+        ("vlmbench and not ocr_text", {"segmentation", "invoices"}),
+        ("not vlmbench", set()),
+        ("segmentation and ocr_text", set()),
+        ("invoices", {"ocr_text", "segmentation", "invoices"}),  # a marker that may be anywhere
+        ("not (slow or ocr_text)", {"segmentation", "invoices"}),
+        ("segmentation and slow(why=1)", {"segmentation"}),
+        ("segmentation and", {"ocr_text", "segmentation", "invoices"}),  # pytest tells
+    ],
+)
+def test_no_data_are_read_for_what_m_drops(
+    pytester: pytest.Pytester, expression: str, expected: set[str]
+) -> None:
+    config = pytester.parseconfig(*plugin_arguments(), "-m", expression)
+    holds = selection(config)
+    assert {c for c in ("ocr_text", "segmentation", "invoices") if holds(c)} == expected
+
+
+def test_a_category_option_is_a_selection_too(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig(*plugin_arguments(), "--category", "ocr_text")
+    holds = selection(config)
+    assert (holds("ocr_text"), holds("segmentation")) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (("--model", "qwen9"), "*unknown model*qwen9*"),
         (("--mode", "json"), "*--mode: unknown 'json'; valid: json_mode, constrained*"),
         (("--category", "cats"), "*unknown category 'cats'; valid: image_classification, *"),
-        (("--dataset", "imagenet"), "*unknown dataset 'imagenet'; valid: smoke, synthetic*"),
+        (
+            ("--dataset", "imagenet"),
+            "*unknown dataset 'imagenet'; valid: smoke, synthetic, full, real*",
+        ),
+        (("--data-dir", "nowhere"), "*--data-dir *nowhere: there is no such folder*"),
+        (("--data-dir", ".", "--dataset", "smoke"), "*--dataset smoke reads no folder*"),
+        (("--dataset", "own"), "*your own data need --data-dir DIR*"),
         (("--runner", "gpt"), "*unknown runner 'gpt'; valid: replay, stub, vlm*"),
         (("--n", "0"), "*--n takes a whole number of at least 1, got '0'*"),
         (("--n", "twelve"), "*--n takes a whole number of at least 1, got 'twelve'*"),

@@ -17,7 +17,8 @@ import random
 import numpy as np
 import pytest
 from PIL import Image
-from vlmbench_plugin.core import Drawn, Scene, Score, VisionTask
+from vlmbench_plugin.core import Score, VisionTask
+from vlmbench_plugin.sources import Drawn, Scene
 from vlmbench_plugin.fields import integer
 
 def scene(rng, difficulty):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench_plugin.core import DIFFICULTIES, Difficulty, Scene
+from vlmbench_plugin.core import DIFFICULTIES, Difficulty
 from vlmbench_plugin.scenes import canvas
 from vlmbench_plugin.scenes.depth import DEPTH_LABELS, depth_scene
 from vlmbench_plugin.scenes.everyday import SUBJECTS, classification_scene, fixation_scene
@@ -31,6 +31,7 @@ from vlmbench_plugin.scenes.shapes import (
     segmentation_scene,
 )
 from vlmbench_plugin.scenes.spatial import SPATIAL_LABELS, spatial_scene
+from vlmbench_plugin.sources import Scene
 
 Generator = Callable[[random.Random, Difficulty], Scene]
 

@@ -165,8 +165,12 @@ def test_same_seed_same_image_and_text_inside(difficulty: Difficulty) -> None:
         picture = scene.draw()
         assert (picture.mode, picture.size, scene.truth) == ("RGB", again.size, again.truth)
         assert picture.tobytes() == scene.draw().tobytes() == again.draw().tobytes()
-        paper = np.asarray(picture)[-1, 0]
-        pixels = np.asarray(picture)
+        desktop = scene.draw.__self__  # type: ignore[attr-defined]
+        (left, top), (width, height) = desktop.at, desktop.screen.size
+        assert (desktop.ground is None) >= (difficulty == "easy")
+        pixels = np.asarray(picture)[top : top + height, left : left + width]
+        assert pixels.shape[:2] == (height, width)
+        paper = pixels[-1, 0]
         assert (pixels[-4:] == paper).all()
         assert (pixels[pixels.shape[0] // 4 :, -6:] == paper).all()
 

@@ -57,9 +57,11 @@ def test_every_object_looks_different() -> None:
 
 
 def test_the_subject_shows_twice_the_area_of_the_next() -> None:
+    overlapping = 0
     for seed in range(45):
         scene = fixation_scene(random.Random(seed), DIFFICULTIES[seed % 3])
-        sprites: list[Sprite] = scene.draw.args[1]  # type: ignore[attr-defined]
+        # The subject is painted last: nothing hides it.
+        sprites: list[Sprite] = scene.draw.args[1][::-1]  # type: ignore[attr-defined]
         ground = Backdrop(size=scene.size, kind="plain", colour=(1, 2, 3), second=(0, 0, 0))
         areas = []
         total = np.zeros((scene.size[1], scene.size[0]), dtype=int)
@@ -68,11 +70,14 @@ def test_the_subject_shows_twice_the_area_of_the_next() -> None:
             ink = np.abs(pixels - (1, 2, 3)).sum(axis=2) > 20
             areas.append(int(ink.sum()))
             total += ink
-        assert total.max() == 1, "nothing overlaps"
+        if seed % 3 < 2:
+            assert total.max() == 1, "nothing overlaps"
+        overlapping += total.max() > 1
         assert sprites[0].name == scene.truth["subject"]
         assert sprites[0].box == scene.truth["box"]
         assert areas[0] >= 2 * max(areas[1:])
         assert len({s.name for s in sprites}) == len(sprites)
+    assert overlapping >= 5
 
 
 def test_the_subject_box_bounds_drawn_pixels() -> None:

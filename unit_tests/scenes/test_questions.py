@@ -9,10 +9,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vlmbench_plugin.core import DIFFICULTIES, Scene
+from vlmbench_plugin.core import DIFFICULTIES
 from vlmbench_plugin.metrics.text import vqa_accuracy
 from vlmbench_plugin.scenes.canvas import PALETTE, Fill, bounds
 from vlmbench_plugin.scenes.questions import ANSWERS, vqa_scene
+from vlmbench_plugin.sources import Scene
 
 COLOUR_OF = {rgb: name for name, rgb in PALETTE.items()}
 CORNERS = {3: "triangle", 6: "hexagon", 10: "star", 12: "cross", 40: "circle"}

@@ -14,11 +14,12 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vlmbench_plugin.core import DIFFICULTIES, Scene
+from vlmbench_plugin.core import DIFFICULTIES
 from vlmbench_plugin.scenes.canvas import PALETTE, RGB, Backdrop, Fill, render
 from vlmbench_plugin.scenes.relations import INVERSE, PREDICATES, SYMMETRIC, semantic_scene
 from vlmbench_plugin.scenes.shapes import FLAT_SHAPES
 from vlmbench_plugin.scenes.spatial import asked_pairs
+from vlmbench_plugin.sources import Scene
 
 COLOUR_OF = {rgb: name for name, rgb in PALETTE.items()}
 

@@ -76,3 +76,17 @@ def test_same_seed_same_scene(difficulty: Difficulty) -> None:
         assert (scene.size, scene.truth) == (again.size, again.truth)
         assert scene.draw().size == scene.size
         assert scene.draw().tobytes() == again.draw().tobytes()
+
+
+def test_few_colours_of_pixel_art_are_those_of_the_shapes() -> None:
+    """A palette spent on the ground would leave two shapes of other colours alike."""
+    ground = Backdrop(
+        size=(512, 384), kind="gradient", colour=(255, 255, 255), second=(216, 218, 222)
+    )
+    for seed in range(20):
+        fills = ARRANGERS["symmetric"](random.Random(seed), ground.size)
+        painted = np.asarray(_STYLES["pixel art"](ground, fills, 0)).astype(float)
+        for points, colour in fills:
+            x, y = np.mean(points, axis=0)
+            off = np.linalg.norm(painted[int(y), int(x)] - np.array(colour))
+            assert off < 70, (seed, colour)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+from collections.abc import Mapping
 from functools import partial
 from importlib import resources
-from importlib.resources.abc import Traversable
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from vlmbench_plugin.core import DIFFICULTIES, Case, Json, Packaged, Vocabulary
+from vlmbench_plugin.core import DIFFICULTIES, Case, Json, Vocabulary
 from vlmbench_plugin.data.synthetic import DrawnCases
 from vlmbench_plugin.errors import DataError
+from vlmbench_plugin.pictures import open_rgb
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.sources import Packaged
 
 DRAWN_CASES = len(DIFFICULTIES)
-
-
-def _folder() -> Traversable:
-    return resources.files("vlmbench_plugin").joinpath("assets", "smoke")
 
 
 def open_photo(name: str) -> Image.Image:
@@ -28,25 +27,43 @@ def open_photo(name: str) -> Image.Image:
     Raises:
         DataError: If the file is missing or no image.
     """
+    return open_rgb(io.BytesIO(_read(name)), name)
+
+
+def photo_vocabulary(category: str) -> Vocabulary | None:
+    """The names that the photographs of one task add, by vocabulary key; None without photographs.
+
+    Raises:
+        DataError: If the packaged list of names is missing or malformed.
+    """
+    names = _parsed("vocabulary.json", _read("vocabulary.json")).get(category)
+    return None if names is None else {key: tuple(value) for key, value in names.items()}
+
+
+def _read(name: str) -> bytes:
     try:
-        with _folder().joinpath(name).open("rb") as file:
-            return ImageOps.exif_transpose(Image.open(file)).convert("RGB")
+        return resources.files("vlmbench_plugin").joinpath("assets", "smoke", name).read_bytes()
     except OSError as error:
-        raise DataError(
-            f"expected a packaged photograph {name!r}, got {error}",
-            hint="reinstall qwen-vlmbench; its package data are incomplete",
-        ) from error
+        raise _incomplete(name, error) from error
+
+
+def _parsed(name: str, text: bytes) -> Json:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise _incomplete(name, error) from error
+
+
+def _incomplete(name: str, error: Exception) -> DataError:
+    return DataError(
+        f"expected the packaged file {name!r}, got {error}",
+        hint="reinstall qwen-vlmbench; its package data are incomplete",
+    )
 
 
 def _read_rows(category: str) -> list[dict[str, Json]]:
-    path = _folder().joinpath(f"{category}.jsonl")
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"expected the packaged labels {path}, got {error}",
-            hint="reinstall qwen-vlmbench; its package data are incomplete",
-        ) from error
+    name = f"{category}.jsonl"
+    return [_parsed(name, line) for line in _read(name).splitlines() if line]
 
 
 class SmokeCases:
@@ -60,14 +77,19 @@ class SmokeCases:
 
     def __init__(self, category: str, source: Packaged, settings: Settings) -> None:
         self._category = category
-        self._rows = _read_rows(category) if source.photos else []
+        added = photo_vocabulary(category)
+        self._rows = [] if added is None else _read_rows(category)
         drawn = dataclasses.replace(settings, n=DRAWN_CASES, difficulty=DIFFICULTIES)
         self._drawn = DrawnCases(category, source.drawn, drawn)
         self._n = min(settings.n, len(self._rows) + DRAWN_CASES)
-        self._vocabulary = _merge(source.drawn.vocabulary, source.vocabulary)
+        self._vocabulary = _merge(source.drawn.vocabulary, added or {})
 
     def __len__(self) -> int:
         return self._n
+
+    def describe(self) -> Mapping[str, Json]:
+        """Returns what the manifest of a run says of these cases."""
+        return {"source": "smoke", "photographs": min(self._n, len(self._rows))}
 
     def __getitem__(self, index: int, /) -> Case:
         if not 0 <= index < self._n:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
-from vlmbench_plugin.core import Case, Drawn
+from vlmbench_plugin.core import Case, Json
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.sources import Drawn
 
 
 class DrawnCases:
@@ -27,6 +29,10 @@ class DrawnCases:
 
     def __len__(self) -> int:
         return self._settings.n
+
+    def describe(self) -> Mapping[str, Json]:
+        """Returns what the manifest says of these cases."""
+        return {"source": "synthetic"}
 
     def __getitem__(self, index: int, /) -> Case:
         if not 0 <= index < len(self):

@@ -9,7 +9,7 @@ from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.cells import JOINT, SHIP_LABELER, SHIP_ROBUSTNESS
 from vlmbench_plugin.core import Mode
 from vlmbench_plugin.report.tables import title
-from vlmbench_plugin.settings import BLIND_SUFFIX
+from vlmbench_plugin.settings import BLIND_SUFFIX, OWN
 from vlmbench_plugin.stats import half_width
 
 FEW = 30
@@ -18,6 +18,9 @@ FEW = 30
 _DATASETS = {
     "synthetic": "drawn scenes, not your images",
     "smoke": "a few packaged cases per task: a check of the installation, not a measurement",
+    "full": "public photographs for classification, grounding, OCR and questions, drawn scenes for "
+    "the rest; models may have been trained on public sets",
+    "real": "public photographs for every task that has them; models may have been trained on them",
 }
 _NO_MODEL = {"stub": "stub answers", "replay": "answers replayed from an earlier run"}
 _RULES = {
@@ -81,6 +84,8 @@ class Heading:
         plain = tuple(name.removesuffix(BLIND_SUFFIX) for name in self.datasets)
         if self.sources and self.sources != plain:
             found.append(f"Image sources: {', '.join(self.sources)}.")
+        if OWN in self.sources:
+            found.append("These are your images and labels: the folder holds copies of both.")
         if self.toys:
             found.append(f"Toys, far too small for these tasks: {', '.join(self.toys)}.")
         rules = [_RULES.get(rule, rule) for rule in self.vocabularies]

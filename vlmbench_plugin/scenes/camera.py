@@ -11,6 +11,7 @@ behind the camera. So a camera with positive roll sees the horizon climb towards
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,10 @@ Segment: TypeAlias = tuple[Point, Point]
 
 NEAR = 0.05
 """What lies less far in front of the camera, in metres, is not drawn."""
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_LENS = re.compile(rf"fx = {_NUMBER}, fy = {_NUMBER}, cx = {_NUMBER}, cy = {_NUMBER}")
+_FOCAL = re.compile(rf"of {_NUMBER} x {_NUMBER} pixels the image has a focal length of {_NUMBER}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +137,35 @@ def project_line(points: Sequence[Vector], camera: Camera) -> list[Segment]:
 def _at_near(a: Vector, b: Vector) -> Vector:
     part = (NEAR - a[2]) / (b[2] - a[2])
     return a[0] + part * (b[0] - a[0]), a[1] + part * (b[1] - a[1]), NEAR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intrinsics:
+    """What a pinhole camera does: (x, y, z) appears at (cx + fx x / z, cy + fy y / z), in pixels.
+
+    Attributes:
+        fx: Focal length across.
+        fy: Focal length down.
+        cx: Principal point across.
+        cy: Principal point down.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+def stated_intrinsics(question: str) -> Intrinsics | None:
+    """The intrinsics that a question states, in pixels of the image at full size.
+
+    Either as ``fx = 525, fy = 525, cx = 320, cy = 240``, or as the size and one focal length, with
+    the principal point in the centre; None where it states none.
+    """
+    if found := _LENS.search(question):
+        fx, fy, cx, cy = map(float, found.groups())
+        return Intrinsics(fx=fx, fy=fy, cx=cx, cy=cy)
+    if found := _FOCAL.search(question):
+        width, height, focal = map(float, found.groups())
+        return Intrinsics(fx=focal, fy=focal, cx=width / 2, cy=height / 2)
+    return None

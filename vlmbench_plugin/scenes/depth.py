@@ -7,17 +7,17 @@ is f * h / z tall: the farther, the smaller, the higher up, and hidden by what s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
     COLOURS,
     PALETTE,
     RGB,
     Backdrop,
+    BackdropKind,
     Box,
     Fill,
     Points,
@@ -27,6 +27,7 @@ from vlmbench_plugin.scenes.canvas import (
     ellipse,
     render,
 )
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random
@@ -69,6 +70,13 @@ DEPTH_LABELS: tuple[str, ...] = tuple(f"{c} {k}" for c in COLOURS for k in _KIND
 
 _ASK = "Order these objects from near to far: "
 _COUNTS: Mapping[Difficulty, tuple[int, int]] = {"easy": (3, 3), "medium": (3, 5), "hard": (4, 6)}
+_SKY_KINDS: Mapping[Difficulty, tuple[BackdropKind, ...]] = {
+    "easy": ("plain",),
+    "medium": ("plain", "gradient"),
+    "hard": ("gradient", "texture"),
+}
+_HILLS: tuple[RGB, ...] = ((186, 206, 190), (196, 202, 216), (206, 204, 190))
+_CLOUDS: tuple[RGB, ...] = ((236, 240, 246), (224, 232, 242))
 _SHADOW_DEPTH = 0.05
 _MOST_HIDDEN = 0.4
 
@@ -185,8 +193,23 @@ def _floor(size: Size, horizon: float, ground: RGB) -> list[Fill]:
     return fills
 
 
-def _paint(backdrop: Backdrop, horizon: float, ground: RGB, standing: list[Standing]) -> Image:
-    fills = _floor(backdrop.size, horizon, ground)
+def _hills(rng: random.Random, size: Size, horizon: float, difficulty: Difficulty) -> list[Fill]:
+    """Pale hills and clouds far behind everything; none when easy."""
+    count = {"easy": 0, "medium": 2, "hard": 6}[difficulty]
+    fills: list[Fill] = []
+    for _ in range(count):
+        x, wide = rng.uniform(0, size[0]), size[0] * rng.uniform(0.15, 0.4)
+        tall = horizon * rng.uniform(0.1, 0.4)
+        y = horizon if rng.random() < 0.6 else horizon * rng.uniform(0.2, 0.5)
+        colour = rng.choice(_HILLS if y == horizon else _CLOUDS)
+        fills.append((ellipse((x - wide, y - tall, x + wide, y + tall)), colour))
+    return fills
+
+
+def _paint(
+    backdrop: Backdrop, horizon: float, ground: RGB, standing: list[Standing], hills: list[Fill]
+) -> Image:
+    fills = [*hills, *_floor(backdrop.size, horizon, ground)]
     for one in reversed(standing):
         fills.extend(one.fills(ground))
     return render(backdrop, fills)
@@ -202,21 +225,28 @@ def depth_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     ground = rng.choice(((206, 196, 176), (190, 204, 180), (200, 200, 206)))
     backdrop = Backdrop(
         size=size,
-        kind="plain" if difficulty == "easy" else "gradient",
+        kind=rng.choice(_SKY_KINDS[difficulty]),
         colour=(206, 226, 246),
         second=(246, 246, 246),
+        seed=rng.getrandbits(32),
     )
     colours = rng.sample(COLOURS, rng.randint(*_COUNTS[difficulty]))
     kinds = tuple(_KINDS) if difficulty == "hard" else (rng.choice(tuple(_KINDS)),)
     labels = [f"{colour} {rng.choice(kinds)}" for colour in colours]
     standing = stand(rng, size, labels, horizon, difficulty)
+    hills = _hills(rng, size, horizon, difficulty)
     shuffled = rng.sample(labels, len(labels))
     return Scene(
         size=size,
         truth={"order": labels},
-        draw=partial(_paint, backdrop, horizon, ground, standing),
-        question=_ASK + ", ".join(shuffled),
+        draw=partial(_paint, backdrop, horizon, ground, standing, hills),
+        question=ask_objects(shuffled),
     )
+
+
+def ask_objects(names: Sequence[str]) -> str:
+    """The question that names the objects to order; their order must not tell the answer."""
+    return _ASK + ", ".join(names)
 
 
 def asked_objects(question: str) -> list[str]:
@@ -226,12 +256,8 @@ def asked_objects(question: str) -> list[str]:
         question: A depth scene's question.
 
     Returns:
-        The labels in the order of the question, which is random.
-
-    Raises:
-        ValueError: If it is no question of a depth scene.
+        The labels in the order of the question, which is random; none where the question has
+        another form, as one's own may have.
     """
     _, found, listed = question.partition(_ASK)
-    if not found:
-        raise ValueError(f"expected a question with {_ASK!r}, got {question!r}: use depth_scene's")
-    return listed.split(", ")
+    return listed.split(", ") if found else []

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from vlmbench_plugin.core import Scene
-from vlmbench_plugin.scenes.canvas import RGB, Size
+from vlmbench_plugin.scenes.canvas import RGB, Backdrop, Size, choose_backdrop
 from vlmbench_plugin.scenes.contents import document
 from vlmbench_plugin.scenes.fonts import MONO_ADVANCE, load_font
 from vlmbench_plugin.scenes.formats import Tree, entries
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     from vlmbench_plugin.core import Difficulty
@@ -161,10 +161,32 @@ class _Screen:
         return [*runs, (done, line[done:], theme.ink)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desktop:
+    """A window on a ground, which fills the picture where there is no ground to be seen."""
+
+    screen: _Screen
+    ground: Backdrop | None = None
+    at: tuple[int, int] = (0, 0)
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.ground.size if self.ground else self.screen.size
+
+    def paint(self) -> Image.Image:
+        """The desktop as an RGB image."""
+        if self.ground is None:
+            return self.screen.paint()
+        image = self.ground.paint()
+        image.paste(self.screen.paint(), self.at)
+        return image
+
+
 def format_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     """A document whose format is asked; truth ``{"format"}``."""
-    name, _, screen = _document(rng, difficulty)
-    return Scene(size=screen.size, truth={"format": name}, draw=screen.paint)
+    name, _, desktop = _document(rng, difficulty)
+    return Scene(size=desktop.size, truth={"format": name}, draw=desktop.paint)
 
 
 def utilization_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
@@ -173,12 +195,12 @@ def utilization_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     Returns:
         A scene whose truth is ``{"format", "entries": [{"key", "value"}]}``, keys by ``PATH_RULE``.
     """
-    name, tree, screen = _document(rng, difficulty)
+    name, tree, desktop = _document(rng, difficulty)
     truth = {"format": name, "entries": entries(tree)}
-    return Scene(size=screen.size, truth=truth, draw=screen.paint)
+    return Scene(size=desktop.size, truth=truth, draw=desktop.paint)
 
 
-def _document(rng: random.Random, difficulty: Difficulty) -> tuple[str, Tree, _Screen]:
+def _document(rng: random.Random, difficulty: Difficulty) -> tuple[str, Tree, _Desktop]:
     name, tree, source = document(rng, difficulty)
     sizes = {"easy": (20, 26), "medium": (16, 22), "hard": (12, 16)}[difficulty]
     screen = _Screen(
@@ -190,4 +212,9 @@ def _document(rng: random.Random, difficulty: Difficulty) -> tuple[str, Tree, _S
         bar=rng.random() < 0.5,
         margin=rng.randint(10, 28),
     )
-    return name, tree, screen
+    if difficulty == "easy" or rng.random() < 0.5:
+        return name, tree, _Desktop(screen=screen)
+    left, top, right, bottom = (rng.randint(8, 48) for _ in range(4))
+    size = screen.size[0] + left + right, screen.size[1] + top + bottom
+    ground = choose_backdrop(rng, difficulty, size)
+    return name, tree, _Desktop(screen=screen, ground=ground, at=(left, top))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
     PALETTE,
     RGB,
@@ -25,7 +24,9 @@ from vlmbench_plugin.scenes.canvas import (
     scatter,
     spin,
 )
+from vlmbench_plugin.scenes.distractors import faint_shapes, grey_piece
 from vlmbench_plugin.scenes.objects import CLASSES, FIXED_TONES, OBJECTS, Part
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random
@@ -100,8 +101,11 @@ class Sprite:
         return list(bounds([point for points, _ in self.fills for point in points]))
 
 
-def _paint(backdrop: Backdrop, sprites: Sequence[Sprite]) -> Image:
-    return render(backdrop, list(itertools.chain.from_iterable(s.fills for s in sprites)))
+def _paint(
+    backdrop: Backdrop, sprites: Sequence[Sprite], behind: Sequence[Fill], before: Sequence[Fill]
+) -> Image:
+    inks = itertools.chain.from_iterable(s.fills for s in sprites)
+    return render(backdrop, [*behind, *inks, *before])
 
 
 def _sprite(rng: random.Random, name: str, circle: Circle, difficulty: Difficulty) -> Sprite:
@@ -116,20 +120,39 @@ def _sprite(rng: random.Random, name: str, circle: Circle, difficulty: Difficult
 
 
 def classification_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """One everyday object of varied colour, size, tilt and place."""
+    """One everyday object of varied colour, size, tilt and place before faint distractors.
+
+    When hard, a grey piece hides a part of its edge in every other scene.
+    """
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
     share = {"easy": (0.36, 0.48), "medium": (0.24, 0.46), "hard": (0.14, 0.44)}[difficulty]
     (circle,) = scatter(rng, size, [min(size) * rng.uniform(*share)], gap=0, margin=2)
     sprite = _sprite(rng, rng.choice(CLASSES), circle, difficulty)
-    return Scene(size=size, truth={"label": sprite.name}, draw=partial(_paint, backdrop, [sprite]))
+    behind = faint_shapes(rng, size, backdrop.colour, difficulty)
+    before = [_edge_piece(rng, circle)] if difficulty == "hard" and rng.random() < 0.5 else []
+    return Scene(
+        size=size,
+        truth={"label": sprite.name},
+        draw=partial(_paint, backdrop, [sprite], behind, before),
+    )
+
+
+def _edge_piece(rng: random.Random, circle: Circle) -> Fill:
+    """A grey piece before the edge of an object in a circle; it hides less than a tenth of it."""
+    x, y, radius = circle
+    turn = rng.uniform(0, 2 * math.pi)
+    reach = 0.7 * radius
+    at = (x + reach * math.cos(turn), y + reach * math.sin(turn))
+    return grey_piece(rng, at, radius * rng.uniform(0.18, 0.3))
 
 
 def fixation_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """One subject before smaller bystanders of other names; none overlap.
+    """One subject before smaller bystanders of other names.
 
-    The subject shows at least twice the area of the next object: its ink covers at least
-    ``4 r^2 / 6`` of its circle of radius r, and a bystander's box at most ``2 (0.4 r)^2``.
+    They are apart; when hard, one reaches behind the subject. The subject shows at least twice the
+    area of the next object: its ink covers at least ``4 r^2 / 6`` of its circle of radius r, and a
+    bystander's box at most ``2 (0.4 r)^2``.
     """
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
@@ -139,9 +162,25 @@ def fixation_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     reach = min(size) * rng.uniform(0.28, 0.38)
     radii = [reach, *(reach * rng.uniform(0.26, 0.4) for _ in range(count))]
     circles = scatter(rng, size, radii, gap=4)
+    if difficulty == "hard":
+        circles = _one_behind(rng, circles)
     sprites = [_sprite(rng, n, c, difficulty) for n, c in zip(names, circles, strict=True)]
     return Scene(
         size=size,
         truth={"subject": subject, "box": sprites[0].box},
-        draw=partial(_paint, backdrop, sprites),
+        draw=partial(_paint, backdrop, sprites[::-1], (), ()),
     )
+
+
+def _one_behind(rng: random.Random, circles: Sequence[Circle]) -> list[Circle]:
+    """Moves the bystander nearest to the subject's circle, the first, partly into it."""
+    (x, y, radius), *others = circles
+    near = min(range(len(others)), key=lambda i: math.dist(others[i][:2], (x, y)) - others[i][2])
+    ox, oy, own = others[near]
+    away = math.dist((ox, oy), (x, y))
+    share = (radius + own * rng.uniform(-0.2, 0.4)) / away
+    moved = x + (ox - x) * share, y + (oy - y) * share, own
+    rest = [other for i, other in enumerate(others) if i != near]
+    if all(math.dist(moved[:2], other[:2]) > own + other[2] for other in rest):
+        others[near] = moved
+    return [circles[0], *others]

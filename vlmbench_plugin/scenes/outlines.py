@@ -7,23 +7,20 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
     COLOURS,
     PALETTE,
-    RGB,
-    Fill,
     Points,
-    Size,
     choose_backdrop,
     choose_size,
     into_unit_circle,
     place,
     render,
     spin,
-    stroke,
 )
+from vlmbench_plugin.scenes.distractors import cover, faint_shapes
 from vlmbench_plugin.scenes.shapes import SHAPES
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random
@@ -111,6 +108,9 @@ SILHOUETTES: Mapping[str, Points] = {
 OUTLINES: tuple[str, ...] = tuple(SILHOUETTES)
 """All names of the outline scenes."""
 
+_COVERED: Mapping[Difficulty, float] = {"easy": 0.0, "medium": 0.4, "hard": 0.8}
+"""How often a grey piece is put before the silhouette, if it leaves one visible piece."""
+
 
 def _irregular(rng: random.Random, points: Points, difficulty: Difficulty) -> Points:
     """Stretches, shakes and tilts a silhouette; it keeps its name and crosses itself nowhere."""
@@ -125,27 +125,11 @@ def _irregular(rng: random.Random, points: Points, difficulty: Difficulty) -> Po
     return into_unit_circle(spin(shaken, rng.uniform(-tilt, tilt)))
 
 
-def _distractors(rng: random.Random, size: Size, paper: RGB, difficulty: Difficulty) -> list[Fill]:
-    """Faint polygons and strokes behind the silhouette."""
-    count = {"easy": 0, "medium": 6, "hard": 14}[difficulty]
-    fills: list[Fill] = []
-    for _ in range(count):
-        tint = PALETTE[rng.choice(COLOURS)]
-        red, green, blue = (round(0.84 * p + 0.16 * t) for p, t in zip(paper, tint, strict=True))
-        start = rng.uniform(0, size[0]), rng.uniform(0, size[1])
-        if rng.random() < 0.5:
-            end = rng.uniform(0, size[0]), rng.uniform(0, size[1]) + 1
-            points = stroke(start, end, rng.uniform(2, 7))
-        else:
-            shape = SHAPES[rng.choice(("circle", "triangle", "hexagon"))].corners
-            circle = (*start, min(size) * rng.uniform(0.05, 0.14))
-            points = place(spin(shape, rng.uniform(0, 360)), circle)
-        fills.append((points, (red, green, blue)))
-    return fills
-
-
 def outline_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """One silhouette of at most 20 corners, often concave, before faint distractors."""
+    """One silhouette before faint distractors, often with a grey piece before it when not easy.
+
+    The truth is the visible outline of at most 20 corners, often concave.
+    """
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
     name = rng.choice(OUTLINES)
@@ -154,9 +138,13 @@ def outline_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     centre = rng.uniform(reach, size[0] - reach), rng.uniform(reach, size[1] - reach)
     points = place(_irregular(rng, SILHOUETTES[name], difficulty), (*centre, radius))
     colour = PALETTE[rng.choice(COLOURS)]
-    fills = [*_distractors(rng, size, backdrop.colour, difficulty), (points, colour)]
+    fills = [*faint_shapes(rng, size, backdrop.colour, difficulty), (points, colour)]
+    outline = points
+    if rng.random() < _COVERED[difficulty] and (covered := cover(rng, points, radius)):
+        piece, outline = covered
+        fills.append(piece)
     return Scene(
         size=size,
-        truth={"label": name, "polygon": [list(p) for p in points]},
+        truth={"label": name, "polygon": [list(p) for p in outline]},
         draw=partial(render, backdrop, fills),
     )

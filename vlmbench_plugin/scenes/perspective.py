@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.camera import Camera, direction, project
 from vlmbench_plugin.scenes.canvas import COLOURS, PALETTE, RGB, Box, bounds
 from vlmbench_plugin.scenes.solids import Cuboid, Painter, paint_grid
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,6 +40,8 @@ _GROUNDS: tuple[tuple[RGB, RGB], ...] = (
 )
 _RED: RGB = (206, 24, 32)
 _TRIES = 40
+_MARGIN = 3
+_MOST_HIDDEN = 0.4
 
 _TURN_QUESTION = (
     "The camera stands {height} m above level ground. The red stripe on the ground and the red "
@@ -154,11 +157,13 @@ def _paint_dome(painter: Painter, step: int) -> None:
 
 
 def boxes3d_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """One to four boxes of different colours on a gridded plain, none hiding another.
+    """One to four boxes of different colours on a gridded plain.
+
+    When hard, some hide a part of another, never more than two fifths of the box around its image.
 
     Args:
         rng: Where all randomness comes from.
-        difficulty: Raises the number and the distance of the boxes.
+        difficulty: Raises the number and the distance of the boxes, and lets them hide each other.
 
     Returns:
         A scene whose truth is ``{"objects": [{"label", "center", "size", "yaw"}]}`` in the frame
@@ -171,12 +176,13 @@ def boxes3d_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     count = rng.randint(*{"easy": (1, 2), "medium": (2, 3), "hard": (3, 4)}[difficulty])
     farthest = {"easy": 9.0, "medium": 12.0, "hard": 15.0}[difficulty]
     boxes: dict[str, Cuboid] = {}
-    taken: list[Box] = []
     for name in rng.sample(COLOURS, count):
-        box = _free_box(rng, camera, height, farthest, PALETTE[name], taken)
+        taken = [(box, _extent(box, camera)) for box in boxes.values()]
+        # Every second box stands before or behind the one before it: none is hidden by two.
+        beside = taken[-1][0] if difficulty == "hard" and len(taken) % 2 else None
+        box = _free_box(rng, camera, height, farthest, PALETTE[name], taken, beside)
         if box is not None:
             boxes[f"{name} box"] = box
-            taken.append(_extent(box, camera))
     sky, ground = rng.choice(_SKIES), rng.choice(_GROUNDS)
 
     def draw() -> Image:
@@ -215,11 +221,14 @@ def _free_box(
     ground: float,
     farthest: float,
     colour: RGB,
-    taken: list[Box],
+    taken: Sequence[tuple[Cuboid, Box]],
+    beside: Cuboid | None,
 ) -> Cuboid | None:
     """A box that is wholly in view and clear of those taken; None where no try found one.
 
-    Where nothing is taken the last try always fits: it stands in the middle, far enough away.
+    Where nothing is taken the last try always fits: it stands in the middle, far enough away. The
+    first quarter of the tries stand near the line of sight of ``beside``: there one of two boxes
+    may hide a part of the other.
     """
     half_width, half_height = (side / 2 for side in camera.size)
     for attempt in reversed(range(_TRIES)):
@@ -229,30 +238,45 @@ def _free_box(
         nearest = 1.3 + max((ground + 0.1) * camera.focal / half_height, 2.5)
         z = round(rng.uniform(nearest, max(nearest, farthest)), 2)
         reach = 0.0 if attempt == 0 and not taken else half_width / camera.focal * z - 0.5
-        x = round(rng.uniform(-reach, reach), 2)
+        near = beside if attempt >= _TRIES * 3 // 4 else None
+        if near:
+            x = round(near.center[0] / near.center[2] * z + rng.uniform(-1.6, 1.6), 2)
+        else:
+            x = round(rng.uniform(-reach, reach), 2)
         box = Cuboid(
             center=(x, round(ground - size[1] / 2, 3), z),
             size=(size[0], size[1], size[2]),
             yaw=yaw,
             colour=colour,
         )
-        if _fits(_extent(box, camera), camera, taken):
+        own = box, _extent(box, camera)
+        if _in_view(own[1], camera) and all(
+            _clear(own, other, may_hide=other[0] is near) for other in taken
+        ):
             return box
     return None
 
 
-def _fits(extent: Box, camera: Camera, taken: list[Box]) -> bool:
-    margin = 3
-    inside = (
-        extent[0] >= margin
-        and extent[1] >= margin
-        and extent[2] <= camera.size[0] - margin
-        and extent[3] <= camera.size[1] - margin
+def _in_view(extent: Box, camera: Camera) -> bool:
+    return (
+        extent[0] >= _MARGIN
+        and extent[1] >= _MARGIN
+        and extent[2] <= camera.size[0] - _MARGIN
+        and extent[3] <= camera.size[1] - _MARGIN
     )
-    return inside and all(
-        extent[2] + margin < other[0]
-        or other[2] + margin < extent[0]
-        or extent[3] + margin < other[1]
-        or other[3] + margin < extent[1]
-        for other in taken
-    )
+
+
+def _clear(one: tuple[Cuboid, Box], two: tuple[Cuboid, Box], *, may_hide: bool) -> bool:
+    """Whether two boxes are apart in the picture, or one is far enough behind the other."""
+    (box, a), (other, b) = one, two
+    wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if wide < -_MARGIN or tall < -_MARGIN:
+        return True
+    if not may_hide or wide <= 0 or tall <= 0:
+        return False
+    # So far apart in depth that no turn lets them meet, and painting by distance is right.
+    apart = sum(math.hypot(c.size[0], c.size[2]) / 2 for c in (box, other))
+    if abs(box.center[2] - other.center[2]) <= apart:
+        return False
+    hidden = a if box.center[2] > other.center[2] else b
+    return wide * tall <= _MOST_HIDDEN * (hidden[2] - hidden[0]) * (hidden[3] - hidden[1])

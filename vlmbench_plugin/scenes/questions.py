@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import COLOURS, choose_backdrop, choose_size, render
-from vlmbench_plugin.scenes.shapes import FLAT_SHAPES, LABELS, Figure, lay_out
+from vlmbench_plugin.scenes.shapes import FLAT_SHAPES, LABELS, Figure, lay_out, push_together
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random
@@ -149,7 +149,9 @@ _ASKERS: tuple[Asker, ...] = (
 
 
 def vqa_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """Two to ten shapes that do not overlap, and one question with its one answer.
+    """Two to ten shapes, and one question with its one answer.
+
+    Some hide a part of another, unless it is asked which lies farthest out.
 
     The truth is ``{"answers": [...]}``: the canonical answer, one of ``ANSWERS``, then other
     wordings of it. Number words need none: the scorer reads them as digits.
@@ -166,6 +168,8 @@ def vqa_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         labels = [f"{rng.choice(colours)} {rng.choice(shapes)}" for _ in range(count)]
         figures = lay_out(rng, size, labels, difficulty)
         asked = asker(rng, figures)
+    if asker is not _outermost:
+        figures = push_together(rng, size, figures, difficulty)
     question, answers = asked
     return Scene(
         size=size,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import shapely
 from shapely.affinity import translate
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
     COLOURS,
     RGB,
@@ -26,6 +25,7 @@ from vlmbench_plugin.scenes.canvas import (
 )
 from vlmbench_plugin.scenes.shapes import FLAT_SHAPES, LABELS, SHAPES, figure
 from vlmbench_plugin.scenes.spatial import ask_pairs
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random

@@ -1,17 +1,16 @@
 """Coloured geometric shapes: detection boxes and instance polygons.
 
-Shapes never overlap, so a box or polygon is at once the whole and the visible extent.
+Some shapes hide a part of another; boxes and polygons are those of what is visible.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
     COLOURS,
     PALETTE,
@@ -29,6 +28,8 @@ from vlmbench_plugin.scenes.canvas import (
     scatter,
     spin,
 )
+from vlmbench_plugin.scenes.overlaps import crowd
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random
@@ -125,10 +126,12 @@ class Figure:
     Attributes:
         label: Colour and shape, "red circle".
         points: Its corners in pixels, to a tenth.
+        seen: Those of its visible part; the same where nothing hides it.
     """
 
     label: str
     points: Points
+    seen: Points
 
     @property
     def colour_name(self) -> str:
@@ -147,8 +150,8 @@ class Figure:
 
     @property
     def box(self) -> list[float]:
-        """Its extent x1, y1, x2, y2 in pixels."""
-        return list(bounds(self.points))
+        """Its visible extent x1, y1, x2, y2 in pixels."""
+        return list(bounds(self.seen))
 
     @property
     def fill(self) -> Fill:
@@ -161,7 +164,8 @@ def figure(
 ) -> Figure:
     """Puts the shape that a label names into a circle of the image."""
     corners = kinds[label.split(" ", 1)[1]].corners
-    return Figure(label=label, points=place(spin(corners, degrees), circle))
+    points = place(spin(corners, degrees), circle)
+    return Figure(label=label, points=points, seen=points)
 
 
 def radii_for(rng: random.Random, size: Size, count: int, difficulty: Difficulty) -> list[float]:
@@ -174,8 +178,8 @@ def radii_for(rng: random.Random, size: Size, count: int, difficulty: Difficulty
 def choose_labels(
     rng: random.Random, labels: Sequence[str], count: int, difficulty: Difficulty
 ) -> list[str]:
-    """Names for ``count`` shapes; when hard, some of them alike."""
-    kinds = max(1, count * 2 // 3) if difficulty == "hard" else count
+    """Names for ``count`` shapes; when hard, some of more than two are alike."""
+    kinds = max(min(count, 2), count * 2 // 3) if difficulty == "hard" else count
     pool = rng.sample(labels, kinds)
     return pool + rng.choices(pool, k=count - kinds)
 
@@ -199,15 +203,32 @@ def lay_out(
     return figures
 
 
+def push_together(
+    rng: random.Random, size: Size, figures: Sequence[Figure], difficulty: Difficulty
+) -> list[Figure]:
+    """Moves shapes until some hide a part of another; in the order in which they are painted.
+
+    None when easy, one pair when medium, when hard one for every four shapes, each where there is
+    room for it.
+    """
+    wanted = {"easy": 0, "medium": 1, "hard": max(1, len(figures) // 4)}[difficulty]
+    rings, colours = [f.points for f in figures], [f.colour_name for f in figures]
+    painted, seen = crowd(rng, size, rings, colours, wanted)
+    return [
+        replace(figure, points=whole, seen=part)
+        for figure, whole, part in zip(figures, painted, seen, strict=True)
+    ]
+
+
 def grounding_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """One to twelve coloured shapes that do not overlap, with their boxes.
+    """One to twelve coloured shapes with the boxes of what is visible of them.
 
     When hard, several may bear the same name.
     """
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
     labels = choose_labels(rng, LABELS, rng.randint(*_GROUNDED[difficulty]), difficulty)
-    figures = lay_out(rng, size, labels, difficulty)
+    figures = push_together(rng, size, lay_out(rng, size, labels, difficulty), difficulty)
     return Scene(
         size=size,
         truth={
@@ -219,18 +240,17 @@ def grounding_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
 
 
 def segmentation_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """One to four convex and concave shapes that do not overlap, with their polygons."""
+    """One to four convex and concave shapes with the polygons of what is visible of them."""
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
     count = rng.randint(*_INSTANCES[difficulty])
     labels = choose_labels(rng, INSTANCE_LABELS, count, difficulty)
-    figures = lay_out(rng, size, labels, difficulty, POLYGONS)
+    apart = lay_out(rng, size, labels, difficulty, POLYGONS)
+    figures = push_together(rng, size, apart, difficulty)
     return Scene(
         size=size,
         truth={
-            "instances": [
-                {"label": f.label, "polygon": [list(p) for p in f.points]} for f in figures
-            ]
+            "instances": [{"label": f.label, "polygon": [list(p) for p in f.seen]} for f in figures]
         },
         draw=partial(render, backdrop, [f.fill for f in figures]),
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import choose_backdrop, choose_size, render
-from vlmbench_plugin.scenes.shapes import LABELS, Figure, lay_out
+from vlmbench_plugin.scenes.shapes import LABELS, Figure, lay_out, push_together
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     import random
@@ -61,14 +61,12 @@ def asked_pairs(question: str) -> list[tuple[str, str]]:
         question: A spatial or semantic scene's question.
 
     Returns:
-        Subject and object of each pair, in the order asked.
-
-    Raises:
-        ValueError: If the question names no pairs.
+        Subject and object of each pair, in the order asked; none where the question has another
+        form, as one's own may have.
     """
     _, found, listed = question.partition(_ASK)
     if not found:
-        raise ValueError(f"expected a question with {_ASK!r}, got {question!r}: use ask_pairs")
+        return []
     ends = (pair.partition(" - ") for pair in listed.split("; "))
     return [(subject, other) for subject, _, other in ends]
 
@@ -94,7 +92,7 @@ def _choose_pairs(rng: random.Random, figures: Sequence[Figure], wanted: int) ->
 
 
 def spatial_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """Three to five shapes of distinct names that do not overlap; two to six pairs are asked.
+    """Three to five shapes of distinct names, some behind others; two to six pairs are asked.
 
     Image coordinates: above is the smaller y. Pairs without one clear relation are not asked.
     """
@@ -105,7 +103,7 @@ def spatial_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     asked: list[Asked] = []
     figures: list[Figure] = []
     while len(asked) < 2:
-        figures = lay_out(rng, size, labels, difficulty)
+        figures = push_together(rng, size, lay_out(rng, size, labels, difficulty), difficulty)
         asked = _choose_pairs(rng, figures, wanted)
     rng.shuffle(asked)
     return Scene(

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import (
     RGB,
     Backdrop,
@@ -22,6 +21,7 @@ from vlmbench_plugin.scenes.canvas import (
     render,
 )
 from vlmbench_plugin.scenes.structures import ARRANGERS, STRUCTURES
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     from vlmbench_plugin.core import Difficulty
@@ -83,7 +83,7 @@ def _pixel_art(backdrop: Backdrop, fills: Sequence[Fill], seed: int) -> Image.Im
     base = render(backdrop, fills)
     cell = max(6, max(base.size) // 48)
     small = base.resize((base.width // cell, base.height // cell), Image.Resampling.BOX)
-    few = small.quantize(12, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = small.quantize(12, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     return few.convert("RGB").resize(base.size, Image.Resampling.NEAREST)
 
 
@@ -186,7 +186,7 @@ def _halftone(backdrop: Backdrop, fills: Sequence[Fill], seed: int) -> Image.Ima
 def _stained_glass(backdrop: Backdrop, fills: Sequence[Fill], seed: int) -> Image.Image:
     """Irregular panes of one colour each between dark leads."""
     base = render(backdrop, fills)
-    owner, sites = _panes(base.size, max(base.size) // 20, random.Random(seed))
+    owner, sites = _panes(base.size, max(12, max(base.size) // 28), random.Random(seed))
     colours = np.array([_pixel(base, x, y) for x, y in sites], np.float32)
     x, y = _places(base.size)
     glow = 0.9 + 0.16 * np.sin(x / 17 + y / 23)

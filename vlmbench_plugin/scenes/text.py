@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from vlmbench_plugin.core import Scene
 from vlmbench_plugin.scenes.canvas import RGB, Backdrop, Size, choose_backdrop
 from vlmbench_plugin.scenes.fonts import FONTS, FontName, load_font
+from vlmbench_plugin.sources import Scene
 
 if TYPE_CHECKING:
     from vlmbench_plugin.core import Difficulty

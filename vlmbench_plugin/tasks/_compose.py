@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlmbench_plugin import labels
 from vlmbench_plugin.core import Answer, Score, Truth
+from vlmbench_plugin.fields import list_of, text
 from vlmbench_plugin.metrics import matching
 from vlmbench_plugin.metrics.relations import triple_f1
+from vlmbench_plugin.scenes.spatial import ask_pairs
+
+ACCEPTED = list_of(text(128, at_least=1, unicode=True), at_least=1, at_most=20)
+"""Several right answers, in one's own label."""
 
 Labels = Sequence[str]
 Overlaps = Sequence[Sequence[float]]
@@ -64,6 +69,11 @@ def same_for_all(
     ]
 
 
+def named_pairs(truth: Truth) -> str:
+    """Returns the question that names the pairs of a truth's ``relations``."""
+    return ask_pairs([(r["subject"], r["object"]) for r in truth["relations"]])
+
+
 def mean(values: Sequence[float]) -> float | None:
     """Returns the mean, or None of nothing."""
     return sum(values) / len(values) if values else None
@@ -89,11 +99,23 @@ def match_instances(
     same: Callable[[str, str], bool],
     *,
     at_least: float,
+    excused: Container[int] = (),
 ) -> Matched:
-    """Matches answered to true instances one to one where their labels are compatible."""
+    """Matches answered to true instances one to one where their labels are compatible.
+
+    Args:
+        overlaps: A row per answered, a column per true instance.
+        answered: Their labels.
+        true: Their labels.
+        same: Whether two labels are compatible.
+        at_least: The least overlap of a match.
+        excused: Answered instances that do not count where they match nothing.
+    """
     allowed = matching.masked(overlaps, lambda i, j: same(answered[i], true[j]))
     pairs = matching.assign(allowed, at_least=at_least)
+    matched = {i for i, _ in pairs}
+    counted = sum(i in matched or i not in excused for i in range(len(answered)))
     return Matched(
-        f1=matching.f1(len(pairs), len(answered), len(true)),
+        f1=matching.f1(len(pairs), counted, len(true)),
         overlaps=tuple(overlaps[i][j] for i, j in pairs),
     )

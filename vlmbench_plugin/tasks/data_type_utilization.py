@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, list_of, text
 from vlmbench_plugin.metrics.text import key_f1, pair_f1
 from vlmbench_plugin.scenes.documents import utilization_scene
 from vlmbench_plugin.scenes.formats import FORMATS, PATH_RULE
+from vlmbench_plugin.sources import Drawn, Packaged
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=utilization_scene)
@@ -40,6 +41,11 @@ TASK = VisionTask(
         f"its key, in the order of the document. {PATH_RULE}"
     ),
     score=score,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+    },
+    version=2,
     answer_tokens=450,
 )

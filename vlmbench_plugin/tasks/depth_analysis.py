@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmbench_plugin import labels
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.nyu import NYU, POINTS, depth_order
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, list_of
 from vlmbench_plugin.metrics.ordering import kendall_tau, pairwise_accuracy
-from vlmbench_plugin.scenes.depth import DEPTH_LABELS, asked_objects, depth_scene
+from vlmbench_plugin.scenes.depth import DEPTH_LABELS, ask_objects, asked_objects, depth_scene
+from vlmbench_plugin.sources import Drawn, Packaged, Public
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=depth_scene, vocabulary={"object": DEPTH_LABELS})
+_NYU = Public(table=NYU, adapt=depth_order, vocabulary={"object": POINTS})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -31,6 +34,11 @@ def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -
     return [{"order": listed}, {"order": listed[::-1]}]
 
 
+def question(truth: Truth) -> str:
+    """Names the objects in the order of the alphabet."""
+    return ask_objects(sorted(truth["order"]))
+
+
 TASK = VisionTask(
     category="depth_analysis",
     title="order named objects from near to far",
@@ -41,7 +49,14 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    question=question,
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _NYU,
+    },
+    version=2,
     answer_tokens=100,
     right_at=0.75,
 )

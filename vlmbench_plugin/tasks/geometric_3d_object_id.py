@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.sunrgbd import SUNRGBD, SUNRGBD_LABELS, boxes3d
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, list_of, number
 from vlmbench_plugin.metrics.boxes3d import Box3D, center_distance, center_f1, center_matches, iou
 from vlmbench_plugin.metrics.matching import f1
 from vlmbench_plugin.scenes.perspective import BOX_LABELS, boxes3d_scene
+from vlmbench_plugin.sources import Drawn, Packaged, Public
 from vlmbench_plugin.tasks._compose import match_instances, mean, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
@@ -14,6 +16,7 @@ IOU_BAR = 0.25
 RADII_M = (0.5, 1.0, 2.0)
 
 _DRAWN = Drawn(scene=boxes3d_scene, vocabulary={"label": BOX_LABELS})
+_SUNRGBD = Public(table=SUNRGBD, adapt=boxes3d, vocabulary={"label": SUNRGBD_LABELS})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -54,6 +57,12 @@ TASK = VisionTask(
         "box's own [x, y, z] axes before it is turned; yaw is in degrees.\n{question}"
     ),
     score=score,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _SUNRGBD,
+    },
+    version=2,
     answer_tokens=400,
 )

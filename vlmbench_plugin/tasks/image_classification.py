@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from vlmbench_plugin import labels
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.food101 import FOOD101, FOOD101_NAMES, dish
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, number
 from vlmbench_plugin.scenes.everyday import classification_scene
 from vlmbench_plugin.scenes.objects import CLASSES
+from vlmbench_plugin.sources import Drawn, Packaged, Public
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=classification_scene, vocabulary={"label": CLASSES})
-_PHOTO_LABELS = ("cat", "astronaut", "photographer")
+_FOOD = Public(table=FOOD101, adapt=dish, vocabulary={"label": FOOD101_NAMES})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -34,7 +36,10 @@ TASK = VisionTask(
     score=score,
     ground_truth={
         "synthetic": _DRAWN,
-        "smoke": Packaged(drawn=_DRAWN, vocabulary={"label": _PHOTO_LABELS}, photos=True),
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _FOOD,
+        "real": _FOOD,
     },
+    version=2,
     answer_tokens=64,
 )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmbench_plugin import labels
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.coco import COCO_NAMES
+from vlmbench_plugin.adapters.coco_masks import COCO_MASKS, outline
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, polygon
 from vlmbench_plugin.metrics.polygons import iou
 from vlmbench_plugin.scenes.outlines import OUTLINES, outline_scene
+from vlmbench_plugin.sources import Drawn, Packaged, Public
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=outline_scene, vocabulary={"label": OUTLINES})
+_COCO = Public(table=COCO_MASKS, adapt=outline, vocabulary={"label": COCO_NAMES})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -49,7 +53,13 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
-    answer_tokens=200,
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _COCO,
+    },
+    version=2,
+    answer_tokens=250,
     overlap=True,
 )

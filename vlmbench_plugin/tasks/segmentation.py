@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.coco import COCO_NAMES
+from vlmbench_plugin.adapters.coco_masks import COCO_MASKS, segmentation
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import label, list_of, polygon
 from vlmbench_plugin.metrics import matching, polygons
 from vlmbench_plugin.scenes.shapes import INSTANCE_LABELS, segmentation_scene
+from vlmbench_plugin.sources import Drawn, Packaged, Public
 from vlmbench_plugin.tasks._compose import match_instances, mean, same_label
 from vlmbench_plugin.tasks._prompts import prompt
 
 IOU_BAR = 0.5
 
 _DRAWN = Drawn(scene=segmentation_scene, vocabulary={"label": INSTANCE_LABELS})
+_COCO = Public(table=COCO_MASKS, adapt=segmentation, vocabulary={"label": COCO_NAMES})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -46,7 +50,13 @@ TASK = VisionTask(
         coordinates=True,
     ),
     score=score,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _COCO,
+    },
+    version=2,
     answer_tokens=1000,
     overlap=True,
 )

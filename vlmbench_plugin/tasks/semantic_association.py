@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.psg import PSG, PSG_LABELS, PSG_PREDICATES, PSG_SYMMETRIC, relations
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
 from vlmbench_plugin.scenes.relations import (
     INVERSE,
@@ -14,17 +15,21 @@ from vlmbench_plugin.scenes.relations import (
     semantic_scene,
 )
 from vlmbench_plugin.scenes.spatial import asked_pairs
-from vlmbench_plugin.tasks._compose import same_for_all, score_relations
+from vlmbench_plugin.sources import Drawn, Packaged, Public
+from vlmbench_plugin.tasks._compose import named_pairs, same_for_all, score_relations
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=semantic_scene, vocabulary={"object": RELATED_LABELS, "predicate": PREDICATES})
+_PSG = Public(
+    table=PSG, adapt=relations, vocabulary={"object": PSG_LABELS, "predicate": PSG_PREDICATES}
+)
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     """F1 of triples; symmetric and inverse predicates are equal, contradictions are wrong."""
     names = vocabulary.get("object", ())
     return score_relations(
-        answer, truth, names, key="predicate", inverse=INVERSE, symmetric=SYMMETRIC
+        answer, truth, names, key="predicate", inverse=INVERSE, symmetric=SYMMETRIC | PSG_SYMMETRIC
     )
 
 
@@ -52,7 +57,13 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    question=named_pairs,
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _PSG,
+    },
     answer_tokens=250,
     right_at=0.75,  # of two pairs, one guessed right is no right label
 )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.coco import COCO, COCO_NAMES, spatial
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
 from vlmbench_plugin.scenes.spatial import RELATIONS, SPATIAL_LABELS, asked_pairs, spatial_scene
-from vlmbench_plugin.tasks._compose import same_for_all, score_relations
+from vlmbench_plugin.sources import Drawn, Packaged, Public
+from vlmbench_plugin.tasks._compose import named_pairs, same_for_all, score_relations
 from vlmbench_plugin.tasks._prompts import prompt
 
 INVERSE = {"left_of": "right_of", "above": "below"}
 
 _DRAWN = Drawn(scene=spatial_scene, vocabulary={"object": SPATIAL_LABELS})
+_COCO = Public(table=COCO, adapt=spatial, vocabulary={"object": COCO_NAMES})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -48,7 +51,14 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    question=named_pairs,
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _COCO,
+    },
+    version=2,
     answer_tokens=250,
     right_at=0.75,  # of two pairs, one guessed right is no right label
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmbench_plugin import labels
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.coco import COCO, COCO_NAMES, subject
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import box, label
 from vlmbench_plugin.metrics.boxes import iou
 from vlmbench_plugin.scenes.everyday import fixation_scene
 from vlmbench_plugin.scenes.objects import CLASSES
+from vlmbench_plugin.sources import Drawn, Packaged, Public
 from vlmbench_plugin.tasks._prompts import prompt
 
 IOU_BAR = 0.5
 
 _DRAWN = Drawn(scene=fixation_scene, vocabulary={"object": CLASSES})
+_COCO = Public(table=COCO, adapt=subject, vocabulary={"object": COCO_NAMES})
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -32,7 +35,7 @@ def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -
     """The middle of the image under each name."""
     width, height = size
     middle = [width // 5, height // 5, width * 4 // 5, height * 4 // 5]
-    return [{"subject": name, "box": middle} for name in vocabulary["object"]]
+    return [{"subject": name, "box": middle} for name in vocabulary.get("object", ())]
 
 
 TASK = VisionTask(
@@ -46,6 +49,12 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN)},
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _DRAWN,
+        "real": _COCO,
+    },
+    version=2,
     answer_tokens=64,
 )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vlmbench_plugin.core import Answer, Drawn, Packaged, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.adapters.vqav2 import VQAV2, answered
+from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import number, text
 from vlmbench_plugin.metrics.text import vqa_accuracy
 from vlmbench_plugin.scenes.questions import vqa_scene
+from vlmbench_plugin.sources import Drawn, Packaged, Public
+from vlmbench_plugin.tasks._compose import ACCEPTED
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=vqa_scene)
+_VQAV2 = Public(table=VQAV2, adapt=answered)
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -22,6 +26,11 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
 def right_answer(truth: Truth) -> Answer:
     """The most frequent answer, the first of those."""
     return {"answer": Counter(truth["answers"]).most_common(1)[0][0]}
+
+
+def complete(label: Answer) -> Truth:
+    """One accepted answer, or several under ``answers``."""
+    return label if "answers" in label else {"answers": [label["answer"]]}
 
 
 def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
@@ -52,6 +61,14 @@ TASK = VisionTask(
     score=score,
     blind=blind,
     answer=right_answer,
-    ground_truth={"synthetic": _DRAWN, "smoke": Packaged(drawn=_DRAWN, photos=True)},
+    complete=complete,
+    extras={"answers": ACCEPTED},
+    ground_truth={
+        "synthetic": _DRAWN,
+        "smoke": Packaged(drawn=_DRAWN),
+        "full": _VQAV2,
+        "real": _VQAV2,
+    },
+    version=2,
     answer_tokens=48,
 )
