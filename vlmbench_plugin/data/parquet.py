@@ -8,9 +8,14 @@ import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 _CONNECTIONS = 8
+_NEIGHBOURS = 65_536
+"""Ranges that lie at most this many bytes apart are read as one."""
+
+Range: TypeAlias = tuple[int, int]
+"""First byte, and the byte after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,32 @@ def _footer(path: str) -> ParquetFile:
 
 
 @contextlib.contextmanager
-def _opened(path: str, metadata: Any = None) -> Iterator[Any]:
+def _opened(path: str, metadata: Any = None, ranges: Sequence[Range] = ()) -> Iterator[Any]:
+    """Opens a file.
+
+    Args:
+        path: As in ``ParquetFile``.
+        metadata: Its footer, if that is known.
+        ranges: What will be read of it: fetched at once.
+    """
     import fsspec.core
     import pyarrow.parquet
 
     files, name = fsspec.core.url_to_fs(path)
-    # pyarrow knows which ranges it wants, and joins neighbours; the 5 MB that fsspec would read
-    # ahead each time are thrown away with the buffer.
-    with files.open(name, "rb", cache_type="none") as file:
-        yield pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=True)
+    # Without a cache fsspec reads no 5 MB ahead. pyarrow would join ranges by itself (pre_buffer),
+    # in threads of its own that call back into Python: one of them alive at the interpreter's end
+    # aborts the process.
+    with files.open(name, "rb", cache_type="none") as plain:
+        if not ranges:
+            yield pyarrow.parquet.ParquetFile(plain, metadata=metadata, pre_buffer=False)
+            return
+        fetched = {}
+        for begin, end in ranges:
+            plain.seek(begin)
+            fetched[begin, end] = plain.read(end - begin)
+    parts = {"data": fetched, "strict": True}
+    with files.open(name, "rb", cache_type="parts", cache_options=parts) as file:
+        yield pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=False)
 
 
 class ParquetRows:
@@ -88,7 +110,29 @@ class ParquetRows:
         number = bisect.bisect_right(self._starts, positions[0]) - 1
         offsets = [position - self._starts[number] for position in positions]
         file, group = self._groups[number]
-        with _opened(file.path, file.metadata) as opened:
-            rows = opened.read_row_group(group, columns=self._columns).take(offsets)
-        stored: list[dict[str, Any]] = rows.to_pylist()
+        ranges = _ranges(file.metadata.row_group(group), self._columns)
+        with _opened(file.path, file.metadata, ranges) as opened:
+            table = opened.read_row_group(group, columns=self._columns, use_threads=False)
+        stored: list[dict[str, Any]] = table.take(offsets).to_pylist()
         return stored
+
+
+def _ranges(group: Any, columns: Sequence[str]) -> list[Range]:
+    """Returns the bytes of a row group's columns, neighbours joined.
+
+    Args:
+        group: A ``pyarrow.parquet.RowGroupMetaData``.
+        columns: The columns wanted; each may be stored as several.
+    """
+    found: list[Range] = []
+    for number in range(group.num_columns):
+        chunk = group.column(number)
+        if chunk.path_in_schema.partition(".")[0] not in columns:
+            continue
+        begin = chunk.dictionary_page_offset or chunk.data_page_offset
+        end = begin + chunk.total_compressed_size
+        if found and begin - found[-1][1] <= _NEIGHBOURS:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((begin, end))
+    return found
