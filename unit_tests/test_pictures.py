@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -57,6 +58,33 @@ def test_an_image_is_turned_as_it_is_shown(
     assert picture.size() == image.size == size
     assert image.getpixel(white) == (255, 255, 255)
     assert np.asarray(image).sum() == 3 * 255
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_that_of_the_decoded_image(kind: str, orientation: int) -> None:
+    picture = Picture(encoded(corner(), kind, orientation), "a")
+    assert picture.size() == picture.rgb().size
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_more_than_eight_bits_are_refused_not_flattened(mode: str) -> None:
+    deep = Image.fromarray(np.full((4, 6), 40_000, dtype=np.int32)).convert(mode)
+    with pytest.raises(DataError, match=r"8 bits a channel, got deep\.tif"):
+        Picture(encoded(deep, "TIFF"), "deep.tif").rgb()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP"])
+def test_a_damaged_image_is_a_data_error_and_nothing_else(kind: str) -> None:
+    noise = np.random.default_rng(1)
+    whole = encoded(Image.fromarray(noise.integers(0, 255, (24, 24, 3), dtype=np.uint8)), kind, 6)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in noise.integers(0, len(whole), 4):
+            damaged[place] = noise.integers(0, 256)
+        for look in (Picture.size, Picture.rgb, Picture.raw):
+            with contextlib.suppress(DataError):
+                look(Picture(bytes(damaged), "damaged"))
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK"])

@@ -89,9 +89,10 @@ def _data(config: pytest.Config) -> dict[str, Any]:
 
     given: dict[str, Any] = {}
     if config.option.vlm_data_dir:
-        given["data_dir"] = str(config.invocation_params.dir / config.option.vlm_data_dir)
+        typed = config.invocation_params.dir / config.option.vlm_data_dir
+        given["data_dir"] = str(typed.resolve())
     elif config.getini("vlm_data_dir"):
-        given["data_dir"] = str(config.rootpath / config.getini("vlm_data_dir"))
+        given["data_dir"] = str((config.rootpath / config.getini("vlm_data_dir")).resolve())
     dataset = config.option.vlm_dataset or config.getini("vlm_dataset")
     if dataset or given:
         given["dataset"] = dataset or OWN
@@ -220,7 +221,7 @@ def _check_data(settings: Settings) -> None:
             f"--data-dir is for your own data, without --dataset, or a mirror for --dataset "
             f"{' or '.join(MIRRORED)}; --dataset {settings.dataset} reads no folder"
         )
-    if settings.dataset == OWN and Path(folder).name in DATASETS:
+    if settings.dataset == OWN and Path(folder).name in ("", *DATASETS):
         raise pytest.UsageError(
             f"--data-dir {folder}: your data would be called {Path(folder).name!r} in tables, as "
             "one of our data sets is; rename the folder"

@@ -90,7 +90,7 @@ def words(task: VisionTask, case: Case) -> list[str]:
 
     What the truth holds beyond the answer's fields follows as JSON.
     """
-    answer = task.pixel_answer(case.truth)
+    answer = _known(task, case)
     lines: list[str] = []
     for key, node in task.fields.items():
         if answer.get(key) is None:
@@ -106,8 +106,14 @@ def words(task: VisionTask, case: Case) -> list[str]:
 
 def marks(task: VisionTask, case: Case) -> Iterator[Mark]:
     """Yields what a case's truth has to show, in pixels of its image."""
-    answer = task.pixel_answer(case.truth)
+    answer = _known(task, case)
     yield from _walk(fields_object(task.fields), answer, case, "")
+
+
+def _known(task: VisionTask, case: Case) -> Mapping[str, Json]:
+    """The right answer without what the truth leaves open, such as an axis of the camera."""
+    answer = task.pixel_answer(case.truth)
+    return {key: value for key, value in answer.items() if case.truth.get(key, value) is not None}
 
 
 def _said(node: Node, value: Json) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ from vlmbench_plugin.data.parquet import ParquetRows
 from vlmbench_plugin.data.public import PublicCases, in_seeded_order
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.settings import Settings
-from vlmbench_plugin.sources import Joined, LeftOut, Public, Row
+from vlmbench_plugin.sources import Joined, Labelled, LeftOut, Public, Row
 
 ROOT = Path(__file__).parents[2]
 ROWS = 400
@@ -135,6 +137,27 @@ def test_a_table_smaller_than_n_gives_all_it_has(tmp_path: Path) -> None:
     assert sorted(int(case.image_id) for case in listed(found)) == list(range(7))
     with pytest.raises(IndexError, match="expected a case from 0 to 6, got 7"):
         found[7]
+
+
+def test_an_image_under_two_labels_is_one_case(copied: Path) -> None:
+    def same_for_all(row: Row, rng: random.Random) -> Labelled | LeftOut:
+        made = adapt(row, rng)
+        assert isinstance(made, Labelled)
+        return replace(made, image_id=str(int(made.image_id) % 3))
+
+    found = PublicCases(
+        "naming", Public(table=table(), adapt=same_for_all), Settings(data_dir=str(copied), n=9)
+    )
+    assert sorted(case.image_id for case in listed(found)) == ["0", "1", "2"]
+    assert found.left_out == {"an image seen before": ROWS - 3}
+
+
+def test_an_index_that_the_files_contradict_is_told(copied: Path) -> None:
+    cases(table(), data_dir=str(copied), n=1)
+    (path,) = (Path(os.environ["VLMBENCH_CACHE"])).rglob("index.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rows": 1_000_000}))
+    with pytest.raises(DataError, match="the cache is damaged"):
+        cases(table(), data_dir=str(copied), n=150)
 
 
 # What they hold

@@ -86,7 +86,17 @@ def test_what_was_found_comes_back(cache: RowCache) -> None:
 
 
 @pytest.mark.parametrize(
-    "torn", ["", "{", "[]", '"text"', "null", '{"row": 1}', '{"row": {"a": {"$bytes": "!"}}}']
+    "torn",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        '"text"',
+        "null",
+        '{"row": 1}',
+        '{"row": {"a": {"$bytes": "!"}}}',
+    ],
 )
 def test_a_torn_row_counts_as_absent(cache: RowCache, torn: str) -> None:
     cache.put(INDEX, 2, {"a": 1})
@@ -95,7 +105,28 @@ def test_a_torn_row_counts_as_absent(cache: RowCache, torn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "torn", ["", "{", "[]", "null", "{}", '{"hub_id": "a", "revisions": null}']
+    "torn",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"hub_id": "a", "revisions": null}',
+        "[" * 100_000,
+        *(
+            json.dumps({"hub_id": "a", "revisions": ["c"], "split": "val", "rows": 3, **changed})
+            for changed in (
+                {"rows": "3"},
+                {"rows": None},
+                {"rows": 2.5},
+                {"files": [1]},
+                {"revisions": [1]},
+                {"revisions": ["../../.."]},
+                {"split": None},
+            )
+        ),
+    ],
 )
 def test_a_torn_index_counts_as_absent(cache: RowCache, torn: str) -> None:
     (cache.folder / "index.json").write_text(torn)

@@ -136,6 +136,13 @@ def test_a_data_folder_alone_is_ones_own_data(pytester: pytest.Pytester) -> None
     assert parsed(pytester) == own
 
 
+def test_a_data_folder_has_a_name_however_it_is_spelled(pytester: pytest.Pytester) -> None:
+    (pytester.path / "mine" / "within").mkdir(parents=True)
+    for spelled in ("mine/", "mine/within/..", "./mine/."):
+        own = parsed(pytester, "--data-dir", spelled)
+        assert (own.dataset_name, own.data_dir) == ("mine", str(pytester.path / "mine"))
+
+
 def test_a_data_folder_that_is_called_like_a_data_set_is_refused(inside: Inside) -> None:
     Path("full").mkdir()
     result = inside(*STUB, "--data-dir", "full")

@@ -88,6 +88,12 @@ def open_table(
         pinned = known.revisions if known else tuple(part.revision for part in parts)
         sources = [_on_hub(part, commit) for part, commit in zip(parts, pinned, strict=True)]
     splits = [_open_split(*pair) for pair in zip(parts, sources, strict=True)]
+    if known and known.rows != splits[0].parquet.count:
+        raise DataError(
+            f"expected {known.rows} rows in {sources[0].path}, as the cache says, got "
+            f"{splits[0].parquet.count}",
+            hint="the cache is damaged: remove its folder of that table (VLMBENCH_CACHE)",
+        )
     index = known or Index(
         hub_id=sources[0].hub_id,
         revisions=tuple(source.revision for source in sources),

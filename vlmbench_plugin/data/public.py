@@ -148,12 +148,17 @@ class PublicCases:
         reasons: Counter[str] = Counter()
         self._index = rows.index
         self._cases: list[Case] = []
+        seen: set[str] = set()
         for position, row in rows:
             seed = f"{settings.seed}/{source.table.name}/{category}/{position}"
             labelled = row if isinstance(row, LeftOut) else _adapted(source, row, position, seed)
+            if isinstance(labelled, Labelled) and labelled.image_id in seen:
+                # One image under two labels: its records could not be told apart.
+                labelled = LeftOut("an image seen before")
             if isinstance(labelled, LeftOut):
                 reasons[labelled.reason] += 1
                 continue
+            seen.add(labelled.image_id)
             index = len(self._cases)
             self._cases.append(_case(category, source, labelled, rows.index.revision, index))
             if len(self._cases) == settings.n:

@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ FORMAT = 1
 
 _BYTES, _IMAGE = "$bytes", "$image"
 _UNFINISHED = ".tmp"
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, RecursionError)
+_REVISION = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class _UnreadableError(Exception):
@@ -74,6 +77,13 @@ class Index:
         return "+".join(self.revisions)
 
 
+def _is_sound(index: Index) -> bool:
+    """Whether what was read back can be what was stored."""
+    revisions = all(isinstance(r, str) and _REVISION.fullmatch(r) for r in index.revisions)
+    named = isinstance(index.hub_id, str) and isinstance(index.split, str)
+    return revisions and named and type(index.rows) is int and isinstance(index.files, dict)
+
+
 class RowCache:
     """The stored rows of one table.
 
@@ -92,8 +102,9 @@ class RowCache:
         """Returns what was found before, None where nothing was."""
         try:
             stored = json.loads((self.folder / "index.json").read_text(encoding="utf-8"))
-            return Index(**{**stored, "revisions": tuple(stored["revisions"])})
-        except (OSError, ValueError, TypeError, KeyError):
+            index = Index(**{**stored, "revisions": tuple(stored["revisions"])})
+            return index if _is_sound(index) else None
+        except _DAMAGED:
             return None
 
     def keep_index(self, index: Index) -> None:
@@ -133,9 +144,9 @@ class RowCache:
         try:
             stored = json.loads((folder / f"{position}.json").read_text(encoding="utf-8"))
             if "left_out" in stored:
-                return LeftOut(stored["left_out"])
+                return LeftOut(str(stored["left_out"]))
             return {name: _restored(value, folder) for name, value in stored["row"].items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, _UnreadableError):
+        except (*_DAMAGED, AttributeError, _UnreadableError):
             return None
 
     def put(self, index: Index, position: int, row: Row | LeftOut) -> None:
