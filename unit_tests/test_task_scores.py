@@ -181,7 +181,7 @@ def test_coco_map_leaves_crowds_out() -> None:
 @pytest.mark.parametrize(
     ("category", "label", "truth"),
     [
-        ("bbox_grounding", boxed(count=3), boxed(count=3)),
+        ("bbox_grounding", boxed(count=0), boxed(count=0)),
         (
             "bbox_grounding",
             {"detections": [{"label": "cup", "box": [0, 0, 9, 9]}]},
@@ -200,6 +200,20 @@ def test_coco_map_leaves_crowds_out() -> None:
         ("ocr_text", {"answers": ["exit"], "words": 9}, {"answers": ["exit"], "words": 9}),
         ("vit_accuracy_to_prompt", {"answer": "two"}, {"answers": ["two"]}),
         ("vit_accuracy_to_prompt", {"answers": ["2", "two"]}, {"answers": ["2", "two"]}),
+        ("vit_accuracy_to_prompt", TEN, TEN),
+        ("vit_accuracy_to_prompt", {"answers": [*"abcdefghi"]}, {"answers": [*"abcdefghi"]}),
+        (
+            "vit_accuracy_to_prompt",
+            {"answer": "Two", "answers": ["2", "a pair"]},
+            {"answer": "Two", "answers": ["2", "a pair"]},
+        ),
+        ("depth_analysis", NEAR, NEAR),
+        (
+            "structural_spatial_awareness",
+            related("relation", LEFT, ("cup", "above", "hot dog")),
+            related("relation", LEFT, ("cup", "above", "hot dog")),
+        ),
+        ("semantic_association", related("predicate", ON), related("predicate", ON)),
         ("camera_rotational_offset", {"roll": 5}, {"yaw": None, "pitch": None, "roll": 5}),
     ],
 )
@@ -217,9 +231,33 @@ def test_ones_own_label_is_completed(
         ("ocr_text", {"answers": ["exit"]}, "the number of words"),
         ("ocr_text", {"words": 3}, "all lines of the image"),
         ("camera_rotational_offset", {}, "yaw, pitch or roll"),
+        ("bbox_grounding", boxed(("cup", [0, 0, 9, 9]), count=5), "got 1 and a count of 5"),
+        ("bbox_grounding", boxed(count=3), "got 0 and a count of 3"),
+        ("vit_accuracy_to_prompt", {"answers": [*"abcdefghij"]}, "10 annotators, got 10 different"),
+        (
+            "vit_accuracy_to_prompt",
+            {"answer": "green", "answers": ["red"]},
+            "got 'green' and 'red'",
+        ),
+        ("depth_analysis", {}, "at least 2 names, got 0"),
+        ("depth_analysis", {"order": ["cup"]}, "at least 2 names, got 1"),
+        ("depth_analysis", {"order": ["cup", "tree", "The Cup"]}, "every name once, got cup, tree"),
+        *(
+            (category, related(key, *triples), expected)
+            for category, key in (
+                ("structural_spatial_awareness", "relation"),
+                ("semantic_association", "predicate"),
+            )
+            for triples, expected in (
+                ((), "at least one relation, got none"),
+                ((("cup", "above", "Cup"),), "a relation of two objects, got 'cup' and 'Cup'"),
+                ((LEFT, ("cup", "above", "tree")), "got two for 'cup' and 'tree'"),
+                ((LEFT, ("tree", "right_of", "cup")), "got two for 'tree' and 'cup'"),
+            )
+        ),
     ],
 )
-def test_a_label_that_cannot_be_completed_says_what_it_lacks(
+def test_a_label_that_cannot_be_completed_says_why(
     category: str, label: Mapping[str, Any], expected: str
 ) -> None:
     complete = TASKS[category].complete

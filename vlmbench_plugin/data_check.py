@@ -84,7 +84,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _problem(path: str, message: str, hint: str) -> Problem:
-    return Problem(path=path, line=None, message=message, hint=hint)
+    return Problem.of(DataError(message, hint=hint), path, None)
 
 
 def _misplaced(

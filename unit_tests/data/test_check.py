@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,16 @@ def test_a_byte_order_mark_crlf_and_blank_lines_are_accepted(tmp_path: Path) -> 
     assert {problem.line for problem in late.problems} == {3}
 
 
+GROUNDING = TASKS["bbox_grounding"]
+
+
+def one_cat(*, ignore: Sequence[list[float]] = (), name: str = "cat") -> dict[str, Any]:
+    return {
+        "detections": [{"label": "cat", "box": [5, 5, 40, 40]}],
+        "ignore": [{"label": name, "box": box} for box in ignore],
+    }
+
+
 BY_HAND: list[tuple[VisionTask, dict[str, Any], str]] = [
     (DOTS, line({"dots": 1}, imgae="x"), "a line has no key 'imgae' | did you mean 'image'?"),
     (
@@ -143,6 +153,7 @@ BY_HAND: list[tuple[VisionTask, dict[str, Any], str]] = [
     (DOTS, line({"dots": 1}, id=".a"), "expected an id of 1 to 100 letters, digits"),
     (DOTS, line({"dots": 1}, id=5), "expected an id of 1 to 100 letters, digits"),
     (DOTS, line({"dots": 1}, id="x" * 101), "expected an id of 1 to 100 letters, digits"),
+    (DOTS, line({"dots": 1}, id="語" * 67), "at most 200 bytes in UTF-8, got '語"),
     (DOTS, {"image": "1.png"}, "truth: expected an object with fields of dots, got null"),
     (DOTS, line([1]), "truth: expected an object with fields of dots, got [1] | fields: dots"),
     (DOTS, line({}), "truth.dots: expected a value, got none"),
@@ -158,8 +169,12 @@ BY_HAND: list[tuple[VisionTask, dict[str, Any], str]] = [
     (SHAPE, line({}, vocabulary=["a"]), "vocabulary: expected an object of lists of names"),
     (SHAPE, line({}, vocabulary={"nmae": ["a"]}), "did you mean 'name'?"),
     (SHAPE, line({}, vocabulary={"name": []}), "vocabulary.name: expected a list of names"),
-    (SHAPE, line({}, vocabulary={"name": [" a"]}), "vocabulary.name: expected a list of names"),
-    (SHAPE, line({}, vocabulary={"name": ["é"]}), "expected ASCII names of 1 to 12 characters"),
+    (SHAPE, line({}, vocabulary={"name": ["thirteen char"]}), "expected ASCII names of 1 to 12"),
+    *(
+        (task, line({}, vocabulary={key: ["a", name]}), "names of 1 to 64 printable ASCII")
+        for task, key in ((SHAPE, "name"), (STYLE, "style"))
+        for name in (" a", "", "é", "a\nb", "a\x1bb", "x" * 65, "a, b", "a; b", "a - b", 7, None)
+    ),
     (STYLE, line({"style": "oil"}), """add "vocabulary": {"style": [...]} with all possible"""),
     (
         STYLE,
@@ -210,6 +225,21 @@ BY_HAND: list[tuple[VisionTask, dict[str, Any], str]] = [
         line({"name": "café", "ring": [[9, 9], [40, 9], [9, 40]]}),
         "expected printable ASCII that a constrained answer can hold, got 'é'",
     ),
+    (GROUNDING, line(one_cat(ignore=[[50, 50, 5, 60]])), "truth.ignore[0].box: expected x1, y1"),
+    (
+        GROUNDING,
+        line(one_cat(ignore=[[0.1, 0.1, 0.6, 0.6]])),
+        "truth.ignore[0].box: expected a box",
+    ),
+    (GROUNDING, line(one_cat(ignore=[[50, 50, 60, 9999]])), "truth.ignore[0].box: expected pixels"),
+    (
+        GROUNDING,
+        line(one_cat(ignore=[[50, 50, 60, 60]], name="cats"), vocabulary={"label": ["cat", "ox"]}),
+        "truth.ignore[0].label: expected a name of the line's vocabulary, got 'cats'",
+    ),
+    (GROUNDING, line({**one_cat(), "count": 5}), "got 1 and a count of 5"),
+    (DOTS, line({"dots": 1}, image="\x1b[31mx.png"), r"dots/\x1b[31mx.png | paths are"),
+    (DOTS, line({"dots": 1, "\u202e": 1}), "truth.\\u202e: dots has no such field"),
     (WORDS, line({"plain": 'a"b', "any": "x"}), "truth.plain: expected printable ASCII"),
     (WORDS, line({"any": 'a"b"c"'}), "at most 2 quotes, backslashes or line ends, got 3"),
     (WORDS, line({"any": '"' + "x" * 11}), "at most 10 characters after the first '\"', got 11"),
@@ -222,6 +252,43 @@ def test_each_problem_is_named(
 ) -> None:
     found = told(tmp_path, task, given_line)
     assert any(expected in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("category", "truth"),
+    [
+        ("bbox_grounding", {**one_cat(), "ignore": None, "count": None}),
+        ("bbox_grounding", {**one_cat(ignore=[[50, 50, 99, 79]]), "count": 3}),
+        ("ocr_text", {"lines": [{"text": "Exit 7"}], "answers": None, "words": None}),
+        ("ocr_text", {"lines": None, "answers": ['the "exit"', "exit"], "words": 2}),
+        ("image_classification", {"label": "cat", "confidence": None}),
+        ("camera_rotational_offset", {"roll": 5, "yaw": None}),
+        ("vit_accuracy_to_prompt", {"answer": "green", "answers": None}),
+        ("vit_accuracy_to_prompt", {"answer": None, "answers": ["green"], "confidence": None}),
+    ],
+)
+def test_what_is_null_is_as_if_left_out(
+    tmp_path: Path, category: str, truth: dict[str, Any]
+) -> None:
+    asked = {"question": "What?"} if category == "vit_accuracy_to_prompt" else {}
+    assert told(tmp_path, TASKS[category], line(truth, **asked)) == []
+
+
+def test_a_null_that_is_needed_is_told(tmp_path: Path) -> None:
+    truth = {"lines": None, "answers": ["exit"], "words": None}
+    (found,) = told(tmp_path, TASKS["ocr_text"], line(truth))
+    assert "the number of words" in found
+
+
+def test_nothing_that_a_terminal_would_obey_is_told(tmp_path: Path) -> None:
+    odd = "\x1b[31m\x07\r\n\u202e"
+    wrong = [line({"dots": odd, odd: 1}, **{odd: 1, "image": odd, "id": odd}), {odd: odd}]
+    checked(tmp_path / odd.replace("\n", ""), DOTS, b"{}")
+    problems = checked(tmp_path, DOTS, "\n".join(map(json.dumps, wrong)).encode()).problems
+    problems += check(tmp_path, {}).problems
+    problems += check(tmp_path / odd.replace("\n", ""), {"dots": DOTS}).problems
+    assert len(problems) > 5
+    assert all(f"{problem}{problem.hint}".isprintable() for problem in problems)
 
 
 def test_a_task_whose_fields_are_illegal_is_told(tmp_path: Path) -> None:
@@ -283,7 +350,7 @@ def test_a_file_that_is_no_image(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "dots").mkdir()
     (tmp_path / "dots" / "1.png").write_bytes(content)
     (found,) = told(tmp_path, DOTS, line({"dots": 1}))
-    assert found.startswith("1: expected an image, got ")
+    assert found.startswith("1: expected an image that can be decoded, got ")
 
 
 def test_a_damaged_image(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
-from vlmbench_plugin.data.local import LocalCases, own_categories
+from vlmbench_plugin.data.local import LocalCases, own_categories, strangers
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.fields import box, integer, label
 from vlmbench_plugin.settings import Settings
@@ -223,6 +223,27 @@ def test_categories_are_the_folders_with_a_manifest(tmp_path: Path) -> None:
     assert own_categories(tmp_path) == ("dots", "ocr_text")
     with pytest.raises(DataError, match="expected a folder of data"):
         own_categories(tmp_path / "nowhere")
+
+
+def test_a_folder_with_a_manifest_that_is_no_task_is_a_stranger(tmp_path: Path) -> None:
+    for category in ("bbox_groundin", "dots", "ocr_txt"):
+        put(tmp_path, category)
+    (tmp_path / "images").mkdir()
+    assert strangers(tmp_path, {"dots": DOTS}) == ("bbox_groundin", "ocr_txt")
+    assert strangers(tmp_path, {"dots", "bbox_groundin", "ocr_txt"}) == ()
+
+
+def test_an_error_tells_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    name = "\x1b[31mx.png"
+    odd = {"image": name, "id": "x", "truth": {"dots": 1}}
+    put(tmp_path, "dots", odd, image=False)
+    with pytest.raises(DataError, match=r"got nothing at .*\\x1b\[31mx\.png"):
+        cases(DOTS, tmp_path)
+    put(tmp_path, "dots", odd)
+    (tmp_path / "dots" / name).write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"\\x1b\[31mx\.png") as caught:
+        cases(DOTS, tmp_path)[0]
+    assert "\x1b" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../dots/0.png", "a/../../dots/0.png", "/etc/hosts", "..\\0.png"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 
 from vlmbench_plugin.core import Case, Json, VisionTask
 from vlmbench_plugin.data.manifests import MANIFEST, Entry, read_manifest
-from vlmbench_plugin.data.own_checks import outside
+from vlmbench_plugin.data.own_checks import outside, printable
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.pictures import Picture, open_rgb
 from vlmbench_plugin.settings import Settings
@@ -29,6 +29,19 @@ def own_categories(folder: Path) -> tuple[str, ...]:
         raise DataError(
             f"expected a folder of data, got {error}", hint=f"{folder}/<category>/{MANIFEST}"
         ) from error
+
+
+def strangers(folder: Path, categories: Container[str]) -> tuple[str, ...]:
+    """Returns the sub-folders with a manifest that are no category's, such as misspelt ones.
+
+    Args:
+        folder: The data folder.
+        categories: The categories of all tasks, one's own among them.
+
+    Raises:
+        DataError: If the folder cannot be read.
+    """
+    return tuple(name for name in own_categories(folder) if name not in categories)
 
 
 class LocalCases:
@@ -77,7 +90,8 @@ class LocalCases:
         entry = self._entries[index]
         case = case_of(self._task, entry, self._path, index)
         for fault in outside(entry.found, case.size):
-            raise DataError(f"{self._path}:{entry.line}: {fault.args[0]}", hint=fault.hint)
+            told = f"{self._path}:{entry.line}: {fault.args[0]}"
+            raise DataError(printable(told), hint=fault.hint)
         return case
 
 
@@ -93,7 +107,7 @@ def case_of(task: VisionTask, entry: Entry, path: str, index: int) -> Case:
     Raises:
         DataError: If the image cannot be read.
     """
-    name = f"{entry.image} ({path}:{entry.line})"
+    name = printable(f"{entry.image} ({path}:{entry.line})")
     try:
         encoded = entry.image.read_bytes()
     except OSError as error:

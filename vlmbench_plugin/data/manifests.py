@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vlmbench_plugin.core import Json, Truth, VisionTask, Vocabulary, VocabularyRule
-from vlmbench_plugin.data.own_checks import Leaf, did_you_mean
+from vlmbench_plugin.data.own_checks import Leaf, did_you_mean, printable
 from vlmbench_plugin.data.own_lines import (
     AS_UTF8,
     KEYS,
@@ -37,7 +37,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is wrong, and where.
+    """What is wrong, and where; made by ``of``, which escapes what a terminal would obey.
 
     Attributes:
         path: The manifest or folder, as its name was given.
@@ -54,7 +54,12 @@ class Problem:
     @classmethod
     def of(cls, error: DataError, path: str, line: int | None) -> Problem:
         """Returns an error with its place."""
-        return cls(path=path, line=line, message=str(error.args[0]), hint=error.hint)
+        return cls(
+            path=printable(path),
+            line=line,
+            message=printable(str(error.args[0])),
+            hint=printable(error.hint),
+        )
 
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"

@@ -27,6 +27,9 @@ _PLAIN = {
     True: re.compile(f"[{UNICODE_CLASS}]"),
 }
 
+_PARTING = (", ", "; ", " - ")
+"""What parts names in prompts and questions."""
+
 Ring: TypeAlias = Sequence[Sequence[float]]
 
 
@@ -57,6 +60,30 @@ def did_you_mean(name: str, valid: Sequence[str]) -> str:
     """Returns a hint that names the nearest valid name, or all of them."""
     close = get_close_matches(name, valid, n=1)
     return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid) or 'none'}"
+
+
+def printable(text: str) -> str:
+    """Returns a text that a terminal can be shown: what is not printable is escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def is_name(name: Json, at_most: int) -> bool:
+    """Whether a value can stand in a vocabulary.
+
+    Args:
+        name: The value.
+        at_most: The most characters.
+    """
+    return (
+        isinstance(name, str)
+        and 1 <= len(name) <= at_most
+        and name == name.strip()
+        and name.isascii()
+        and name.isprintable()
+        and not any(parting in name for parting in _PARTING)
+    )
 
 
 def leaves(node: Node, value: Json, path: str = "") -> Iterator[Leaf]:

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vlmbench_plugin.core import Json, Truth, VisionTask, Vocabulary
-from vlmbench_plugin.data.own_checks import did_you_mean, vocabulary_keys
+from vlmbench_plugin.data.own_checks import did_you_mean, is_name, vocabulary_keys
 from vlmbench_plugin.data.own_truth import called
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.numeric import DECIMALS
 
 KEYS = ("image", "id", "question", "vocabulary", "truth")
 LONGEST_ID = 100
+LONGEST_ID_BYTES = 200
+LONGEST_NAME = 64
 AS_UTF8 = "save the file as UTF-8"
 
 _ID = re.compile(r"[\w-][\w.-]*")
@@ -121,10 +123,16 @@ def image_id(given: Json, image: Json) -> str:
     if given is None and isinstance(image, str) and image:
         stem = image.removesuffix(PurePosixPath(image).suffix)
         found = _UNSAFE.sub("-", stem).lstrip(".")
-    if isinstance(found, str) and _ID.fullmatch(found) and len(found) <= LONGEST_ID:
+    if (
+        isinstance(found, str)
+        and _ID.fullmatch(found)
+        and len(found) <= LONGEST_ID
+        and len(found.encode()) <= LONGEST_ID_BYTES
+    ):
         return found
     raise DataError(
-        f"expected an id of 1 to {LONGEST_ID} letters, digits, '.', '_' and '-', got {found!r}",
+        f"expected an id of 1 to {LONGEST_ID} letters, digits, '.', '_' and '-', at most "
+        f"{LONGEST_ID_BYTES} bytes in UTF-8, got {found!r}",
         hint='give the line an "id" of its own; it names files',
     )
 
@@ -148,12 +156,18 @@ def vocabulary_of(given: Json, task: VisionTask) -> Vocabulary:
             raise DataError(
                 f"vocabulary: {task.category} has no key {key!r}", hint=did_you_mean(key, keys)
             )
-        if not (isinstance(names, list) and names and all(map(_is_name, names))):
+        if not (isinstance(names, list) and names):
             raise DataError(
-                f"vocabulary.{key}: expected a list of names without outer white space, "
-                f"got {names!r:.60}",
+                f"vocabulary.{key}: expected a list of names, got {names!r:.60}",
                 hint="all names that the data set has, not those of one image",
             )
+        for name in names:
+            if not is_name(name, LONGEST_NAME):
+                raise DataError(
+                    f"vocabulary.{key}: expected names of 1 to {LONGEST_NAME} printable ASCII "
+                    f"characters, without outer white space, ', ', '; ' or ' - ', got {name!r:.80}",
+                    hint="shorten or transliterate the name; the signs part names in prompts",
+                )
     return {key: tuple(dict.fromkeys(names)) for key, names in given.items()}
 
 
@@ -198,10 +212,6 @@ def _rounded(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{digits} is no finite number")
     return round(number, DECIMALS)
-
-
-def _is_name(name: Json) -> bool:
-    return isinstance(name, str) and bool(name) and name == name.strip()
 
 
 _DECODER = json.JSONDecoder(

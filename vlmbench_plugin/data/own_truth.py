@@ -31,7 +31,7 @@ from vlmbench_plugin.fields import (
     Object,
     artifacts,
 )
-from vlmbench_plugin.nodes import Node
+from vlmbench_plugin.nodes import Label, Node
 from vlmbench_plugin.numeric import Points
 
 _SHOWN = 60
@@ -50,7 +50,8 @@ class OwnTruth:
 
     Attributes:
         truth: As in ``Case``.
-        found: The values of the right answer, with pixel coordinates.
+        found: The values of the right answer, with pixel coordinates; and the names and positions
+            that the label states beside it.
     """
 
     truth: Truth
@@ -89,6 +90,8 @@ def read_truth(
     faults = list(_misfits(task, given, built.root))
     if faults:
         return None, faults
+    # A field that is not known is one that is not there: whoever completes a label fills it in.
+    given = {key: value for key, value in given.items() if value is not None}
     complete = task.complete
     try:
         truth = given if complete is None else called("complete", lambda: complete(given), given)
@@ -99,7 +102,7 @@ def read_truth(
     faults = list(_validated(_adapter(built.root), stated, built.root))
     if faults:
         return None, faults
-    found = tuple(leaves(built.root, json.loads(stated)))
+    found = (*leaves(built.root, json.loads(stated)), *_beside(task, given))
     faults = [*wrong_words(found, vocabulary), *wrong_shapes(found)]
     return (None if faults else OwnTruth(truth=truth, found=found)), faults
 
@@ -126,6 +129,14 @@ def called(what: str, function: Callable[[], _Value], given: Mapping[str, Json])
             f"({what}: {type(error).__name__}: {error})",
             hint="state every field of the task",
         ) from error
+
+
+def _beside(task: VisionTask, given: Mapping[str, Json]) -> Iterator[Leaf]:
+    """Walks names and positions of the extras; their texts are never what a model must spell."""
+    for key, node in task.extras.items():
+        if key in given:
+            found = leaves(node, given[key], key)
+            yield from (leaf for leaf in found if isinstance(leaf.node, Label | Points))
 
 
 def _misfits(task: VisionTask, given: Json, root: Object) -> Iterator[DataError]:

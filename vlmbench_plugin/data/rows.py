@@ -77,11 +77,12 @@ class Index:
         return "+".join(self.revisions)
 
 
-def _is_sound(index: Index) -> bool:
-    """Whether what was read back can be what was stored."""
-    revisions = all(isinstance(r, str) and _REVISION.fullmatch(r) for r in index.revisions)
-    named = isinstance(index.hub_id, str) and isinstance(index.split, str)
-    return revisions and named and type(index.rows) is int and isinstance(index.files, dict)
+def _is_sound(stored: Json) -> bool:
+    """Whether what was read back can be an index that was stored."""
+    revisions = all(isinstance(r, str) and _REVISION.fullmatch(r) for r in stored["revisions"])
+    named = all(isinstance(stored[key], str) for key in ("hub_id", "split"))
+    files = isinstance(stored.get("files", {}), dict)
+    return revisions and named and files and type(stored["rows"]) is int
 
 
 class RowCache:
@@ -102,8 +103,9 @@ class RowCache:
         """Returns what was found before, None where nothing was."""
         try:
             stored = json.loads((self.folder / "index.json").read_text(encoding="utf-8"))
-            index = Index(**{**stored, "revisions": tuple(stored["revisions"])})
-            return index if _is_sound(index) else None
+            if not _is_sound(stored):
+                return None
+            return Index(**{**stored, "revisions": tuple(stored["revisions"])})
         except _DAMAGED:
             return None
 

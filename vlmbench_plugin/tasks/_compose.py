@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vlmbench_plugin import labels
 from vlmbench_plugin.core import Answer, Score, Truth
+from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.fields import list_of, text
 from vlmbench_plugin.metrics import matching
 from vlmbench_plugin.metrics.relations import triple_f1
@@ -72,6 +73,34 @@ def same_for_all(
 def named_pairs(truth: Truth) -> str:
     """Returns the question that names the pairs of a truth's ``relations``."""
     return ask_pairs([(r["subject"], r["object"]) for r in truth["relations"]])
+
+
+def each_pair_once(label: Answer) -> Truth:
+    """Makes sure that one's own ``relations`` ask something, and no pair twice.
+
+    Raises:
+        DataError: If there are none, if an object is related to itself, or if a pair stands there
+            twice, whichever comes first in it.
+    """
+    relations = label.get("relations", ())
+    if not relations:
+        raise DataError("expected at least one relation, got none", hint="or leave the image out")
+    asked: set[frozenset[str]] = set()
+    for relation in relations:
+        names = relation["subject"], relation["object"]
+        pair = frozenset(map(labels.normalise, names))
+        if len(pair) == 1:
+            raise DataError(
+                f"expected a relation of two objects, got {names[0]!r} and {names[1]!r}",
+                hint="tell objects of one kind apart, such as red cup and white cup",
+            )
+        if pair in asked:
+            raise DataError(
+                f"expected one relation for each pair, got two for {names[0]!r} and {names[1]!r}",
+                hint="a pair is asked about once: keep one of them",
+            )
+        asked.add(pair)
+    return label
 
 
 def mean(values: Sequence[float]) -> float | None:

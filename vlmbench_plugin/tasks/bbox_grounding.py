@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from vlmbench_plugin import labels
 from vlmbench_plugin.adapters.coco import COCO, COCO_NAMES, detections
 from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.fields import box, integer, label, list_of, number
 from vlmbench_plugin.metrics import boxes
 from vlmbench_plugin.scenes.shapes import LABELS, grounding_scene
@@ -65,8 +66,19 @@ def over_category(
 
 
 def complete(label: Answer) -> Truth:
-    """Counts the detections where nobody has."""
-    return {"count": len(label["detections"]), **label}
+    """Counts the detections where nobody has; with crowds the count is not scored.
+
+    Raises:
+        DataError: If a count is stated that is another, although there are no crowds.
+    """
+    truth = {"count": len(label["detections"]), **label}
+    if truth["count"] != len(truth["detections"]) and not truth.get("ignore"):
+        raise DataError(
+            f"expected as many detections as the count says, got {len(truth['detections'])} and a "
+            f"count of {truth['count']}",
+            hint="state every object, or leave the count out",
+        )
+    return truth
 
 
 TASK = VisionTask(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vlmbench_plugin import labels
 from vlmbench_plugin.adapters.nyu import NYU, POINTS, depth_order
 from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.fields import label, list_of
 from vlmbench_plugin.metrics.ordering import kendall_tau, pairwise_accuracy
 from vlmbench_plugin.scenes.depth import DEPTH_LABELS, ask_objects, asked_objects, depth_scene
@@ -34,6 +35,26 @@ def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -
     return [{"order": listed}, {"order": listed[::-1]}]
 
 
+def complete(label: Answer) -> Truth:
+    """Makes sure that the order is one.
+
+    Raises:
+        DataError: If it has fewer than two names, or one of them twice.
+    """
+    order = label.get("order", ())
+    if len(order) < 2:
+        raise DataError(
+            f"expected an order of at least 2 names, got {len(order)}",
+            hint="nothing is nearer than itself: name another object, or leave the image out",
+        )
+    if len(set(map(labels.normalise, order))) < len(order):
+        raise DataError(
+            f"expected every name once, got {', '.join(order)}",
+            hint="tell objects of one kind apart, such as red cup and white cup",
+        )
+    return label
+
+
 def question(truth: Truth) -> str:
     """Names the objects in the order of the alphabet."""
     return ask_objects(sorted(truth["order"]))
@@ -49,6 +70,7 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
+    complete=complete,
     question=question,
     ground_truth={
         "synthetic": _DRAWN,

@@ -16,7 +16,12 @@ from vlmbench_plugin.scenes.relations import (
 )
 from vlmbench_plugin.scenes.spatial import asked_pairs
 from vlmbench_plugin.sources import Drawn, Packaged, Public
-from vlmbench_plugin.tasks._compose import named_pairs, same_for_all, score_relations
+from vlmbench_plugin.tasks._compose import (
+    each_pair_once,
+    named_pairs,
+    same_for_all,
+    score_relations,
+)
 from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=semantic_scene, vocabulary={"object": RELATED_LABELS, "predicate": PREDICATES})
@@ -57,6 +62,7 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
+    complete=each_pair_once,
     question=named_pairs,
     ground_truth={
         "synthetic": _DRAWN,

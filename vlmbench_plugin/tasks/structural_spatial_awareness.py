@@ -9,7 +9,12 @@ from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
 from vlmbench_plugin.fields import choice, label, list_of
 from vlmbench_plugin.scenes.spatial import RELATIONS, SPATIAL_LABELS, asked_pairs, spatial_scene
 from vlmbench_plugin.sources import Drawn, Packaged, Public
-from vlmbench_plugin.tasks._compose import named_pairs, same_for_all, score_relations
+from vlmbench_plugin.tasks._compose import (
+    each_pair_once,
+    named_pairs,
+    same_for_all,
+    score_relations,
+)
 from vlmbench_plugin.tasks._prompts import prompt
 
 INVERSE = {"left_of": "right_of", "above": "below"}
@@ -51,6 +56,7 @@ TASK = VisionTask(
     ),
     score=score,
     blind=blind,
+    complete=each_pair_once,
     question=named_pairs,
     ground_truth={
         "synthetic": _DRAWN,

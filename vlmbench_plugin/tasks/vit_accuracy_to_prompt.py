@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vlmbench_plugin.adapters.vqav2 import VQAV2, answered
 from vlmbench_plugin.core import Answer, Score, Truth, VisionTask, Vocabulary
+from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.fields import number, text
 from vlmbench_plugin.metrics.text import vqa_accuracy
 from vlmbench_plugin.scenes.questions import vqa_scene
@@ -16,6 +17,7 @@ from vlmbench_plugin.tasks._prompts import prompt
 
 _DRAWN = Drawn(scene=vqa_scene)
 _VQAV2 = Public(table=VQAV2, adapt=answered)
+_ANNOTATORS = 10
 
 
 def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
@@ -29,8 +31,28 @@ def right_answer(truth: Truth) -> Answer:
 
 
 def complete(label: Answer) -> Truth:
-    """One accepted answer, or several under ``answers``."""
-    return label if "answers" in label else {"answers": [label["answer"]]}
+    """One accepted answer, or several under ``answers``.
+
+    Raises:
+        DataError: If there are ten different answers, which would be scored as annotators' votes,
+            or an answer that is none of the answers.
+    """
+    if "answers" not in label:
+        return {"answers": [label["answer"]]}
+    answers = label["answers"]
+    if len(set(answers)) == len(answers) == _ANNOTATORS:
+        raise DataError(
+            f"expected another number of answers than {_ANNOTATORS}, or those of {_ANNOTATORS} "
+            f"annotators, got {_ANNOTATORS} different ones, of which each would score 0.3",
+            hint="repeat an answer as often as annotators gave it, or list fewer or more",
+        )
+    if "answer" in label and not vqa_accuracy(label["answer"], answers):
+        raise DataError(
+            f"expected an answer that is one of the answers, got {label['answer']!r} and "
+            f"{', '.join(map(repr, answers))}",
+            hint="state one of the two fields",
+        )
+    return label
 
 
 def blind(question: str | None, size: tuple[int, int], vocabulary: Vocabulary) -> Sequence[Answer]:
