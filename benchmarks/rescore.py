@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from figures import line
 
 from vlmbench_plugin.asking import build_request, request_id, right_answer
-from vlmbench_plugin.core import MODES, Answer, Case, VisionTask
+from vlmbench_plugin.core import MODES, Answer, Case, Generation, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.evaluate import evaluate, rescore
 from vlmbench_plugin.models import MODELS
@@ -42,6 +42,7 @@ def fabricated(total: int) -> Iterator[Record]:
                 asked = {request_id(SPEC.name, task.category, mode, index): (task, case)}
                 request = build_request(task, case, SPEC, mode, settings)
                 (generation,) = runner.generate([request])
+                assert isinstance(generation, Generation)  # the stub fails no item
                 record = evaluate(task, case, SPEC, request, generation, settings, "key")
                 yield Record.from_json(record.to_json())
 

@@ -8,112 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from vlmbench_plugin.asking import build_request, fingerprint, request_id, right_answer
-from vlmbench_plugin.core import (
-    Answer,
-    Case,
-    Failure,
-    Generation,
-    Mode,
-    ModelSpec,
-    Request,
-    Status,
-    VisionTask,
-)
+from vlmbench_plugin.core import VisionTask
 from vlmbench_plugin.data import CaseSource, lacking, load_cases
-from vlmbench_plugin.errors import DataError, RunnerError, VlmBenchError
-from vlmbench_plugin.evaluate import error_record, evaluate
+from vlmbench_plugin.errors import DataError, VlmBenchError
+from vlmbench_plugin.items import CaseRef, Outcome
 from vlmbench_plugin.models import resolve_models
 from vlmbench_plugin.options import own_tasks, selection, settings_of
-from vlmbench_plugin.record import Record
-from vlmbench_plugin.runners import Runner, loads_model, open_runner
-from vlmbench_plugin.runners._preflight import devices
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
+if TYPE_CHECKING:
+    from vlmbench_plugin.labeler import Labeler
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseRef:
-    """One case in one mode, by name: what an item is parametrised with."""
-
-    category: str
-    mode: Mode
-    index: int
-
-    def request_id(self, model: str) -> str:
-        """Returns the item's id, unique within a run."""
-        return request_id(model, self.category, self.mode, self.index)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How one item ended: what pytest and its reports are told.
-
-    Attributes:
-        key: The item's fingerprint.
-        status: As in the record.
-        failure: Why it is a miss.
-        score: The primary score; None where the answer is invalid or the item is an error.
-        valid: Whether the answer is schema-valid.
-        tokens: Tokens generated, where known.
-        right_at: The least score that passes.
-        record: The new record as one line of JSON; None where an earlier one is replayed.
-    """
-
-    key: str
-    status: Status
-    failure: Failure | None
-    score: float | None
-    valid: bool | None
-    tokens: int | None
-    right_at: float
-    record: str | None = None
-
-    @classmethod
-    def of(cls, record: Record, *, line: str | None = None) -> Outcome:
-        """Returns the outcome of a record; ``line`` is its JSON if it has yet to be stored."""
-        return cls(
-            key=record.key,
-            status=record.status,
-            failure=record.failure,
-            score=record.primary_score,
-            valid=record.schema_valid,
-            tokens=record.output_tokens,
-            right_at=record.right_at,
-            record=line,
-        )
-
-    @property
-    def reason(self) -> str:
-        """The failure's name and figures; never text of the model."""
-        if self.score is not None:
-            return f"{self.failure}: score {self.score:.3f}, right at {self.right_at:.3f}"
-        return f"{self.failure}" if self.tokens is None else f"{self.failure}: {self.tokens} tokens"
-
-    def metadata(self) -> dict[str, Any]:
-        """Returns what reports carry of each item, as plain JSON values."""
-        return {
-            "status": self.status,
-            "score": self.score,
-            "valid": self.valid,
-            "failure": self.failure,
-            "tokens": self.tokens,
-        }
-
-    def wire(self) -> dict[str, Any]:
-        """Returns plain values from which ``Outcome(**values)`` restores it in a worker."""
-        return asdict(self)
-
-
-outcome_key = pytest.StashKey[Outcome]()
-"""On an item: how it ended."""
-facts_key = pytest.StashKey[str]()
-"""On the first item that a runner answers: what the runner says of itself, as JSON."""
 done_key = pytest.StashKey[Mapping[str, Outcome]]()
 """On the controller's config: what need not run again."""
 _bench_key = pytest.StashKey["Bench"]()
@@ -199,99 +109,6 @@ def done_of(config: pytest.Config) -> Mapping[str, Outcome]:
         return config.stash.get(done_key, {})
     outcomes = [Outcome(**values) for values in json.loads(sent)]
     return {outcome.key: outcome for outcome in outcomes}
-
-
-class Labeler:
-    """One model under test: the value of the fixture ``vlm``.
-
-    The runner is opened by the first item that needs it, so that a run that replays everything
-    loads no model. If it cannot be opened, that is tried once and every item is told the same.
-
-    Args:
-        bench: Of this process.
-        spec: The model.
-        done: Fingerprint -> outcome of the items that need not run again.
-        slot: Which of the devices is this process's own.
-    """
-
-    def __init__(
-        self, bench: Bench, spec: ModelSpec, done: Mapping[str, Outcome], slot: int = 0
-    ) -> None:
-        self._bench = bench
-        self._spec = spec
-        self._done = done
-        self._slot = slot
-        self._asked: dict[str, tuple[VisionTask, Case]] = {}
-        self._runner: Runner | None = None
-        self._failed: VlmBenchError | None = None
-        self._described = False
-
-    def label(self, ref: CaseRef, stash: pytest.Stash) -> None:
-        """Asks the model about one case and leaves the outcome in the item's stash.
-
-        Raises:
-            Exception: Whatever the runner or the scorer raised; the outcome is then an error.
-        """
-        task = self._bench.tasks[ref.category]
-        case = self._bench.sources[ref.category][ref.index]
-        settings = self._bench.settings
-        request = build_request(task, case, self._spec, ref.mode, settings)
-        key = fingerprint(task, case, self._spec, request, settings)
-        if key in self._done:
-            stash[outcome_key] = self._done[key]
-            return
-        self._asked[request.id] = task, case
-        try:
-            generation = self._generate(request, stash)
-            record = evaluate(task, case, self._spec, request, generation, settings, key)
-            # Rendered here, so that a value that JSON cannot hold fails this item, and no worker.
-            stash[outcome_key] = Outcome.of(record, line=record.to_json())
-        except (Exception, pytest.fail.Exception) as error:
-            record = error_record(
-                task, case, self._spec, request, settings, key, f"{type(error).__name__}: {error}"
-            )
-            stash[outcome_key] = Outcome.of(record, line=record.to_json())
-            if isinstance(error, VlmBenchError):
-                pytest.fail(str(error), pytrace=False)
-            raise
-        finally:
-            del self._asked[request.id]
-
-    def close(self) -> None:
-        """Frees the model's memory."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
-
-    def _generate(self, request: Request, stash: pytest.Stash) -> Generation:
-        runner = self._open()
-        generation = next(iter(runner.generate([request])), None)
-        if generation is None:
-            raise RunnerError(f"expected one generation for {request.id}, got none")
-        if not self._described:
-            stash[facts_key] = json.dumps(dict(runner.describe()), default=str)
-            self._described = True
-        return generation
-
-    def _open(self) -> Runner:
-        if self._failed is not None:
-            raise self._failed
-        if self._runner is None:
-            settings = self._bench.settings
-            if loads_model(settings.runner):
-                found = devices(settings.device)
-                settings = replace(settings, device=found[self._slot % len(found)])
-            try:
-                self._runner = open_runner(settings.runner, self._spec, settings, self._oracle)
-            except VlmBenchError as error:
-                self._failed = error
-                raise
-        return self._runner
-
-    def _oracle(self, request_id: str) -> Answer:
-        """Returns the right answer to a request; the stub alone asks."""
-        task, case = self._asked[request_id]
-        return right_answer(task, case, self._spec, self._bench.settings)
 
 
 @pytest.mark.vlmbench

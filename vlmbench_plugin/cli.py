@@ -29,6 +29,7 @@ commands:
   tasks                list the tasks; --contact-sheet DIR draws sixteen cases of each
   data check DIR       say what is wrong with your own images and labels, line by line
   schema CATEGORY      print what a legal answer is (--format gbnf|json-schema|pydantic|tool)
+  plan [DIR] --images N  what labeling N images would take: tokens, hours, disk
   report DIR           build the tables of a results folder again (--rescore)
 
 Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
@@ -71,7 +72,7 @@ def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench",
         usage="%(prog)s [options] [pytest options] | models | tasks | data check DIR | "
-        "schema CATEGORY | report DIR",
+        "schema CATEGORY | plan [DIR] --images N | report DIR",
         description="Which Qwen VLM is the best zero-shot image-to-JSON labeler?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -237,6 +238,12 @@ def _schema(argv: Sequence[str]) -> int:
     return 0
 
 
+def _plan(argv: Sequence[str]) -> int:
+    from vlmbench_plugin.plan_command import plan_command
+
+    return plan_command(argv)
+
+
 def _report(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench report",
@@ -268,5 +275,6 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "tasks": _tasks,
     "data": _data,
     "schema": _schema,
+    "plan": _plan,
     "report": _report,
 }

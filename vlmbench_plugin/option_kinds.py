@@ -77,6 +77,12 @@ def whole(at_least: int) -> Read:
     return read
 
 
+def whole_or_auto(at_least: int) -> Read:
+    """Takes whole numbers from ``at_least`` on, or auto, which is None."""
+    read = whole(at_least)
+    return lambda option, text: None if text == "auto" else read(option, text)
+
+
 def share(option: str, text: str) -> float:
     """Takes a number from 0 to 1."""
     try:

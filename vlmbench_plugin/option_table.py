@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vlmbench_plugin.option_kinds import Option, on_off, one_of, one_of_core, pair, share, whole
+from vlmbench_plugin.option_kinds import (
+    Option,
+    on_off,
+    one_of,
+    one_of_core,
+    pair,
+    share,
+    whole,
+    whole_or_auto,
+)
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -38,8 +47,8 @@ OPTIONS: tuple[Option, ...] = (
         field="runner",
         names=("runner",),
         metavar="NAME",
-        help="What answers: vlm (transformers), stub (answers made from the truth, no model), or "
-        "replay (default: vlm)",
+        help="What answers: vlm (transformers), vllm (vLLM in this process), openai (a server, see "
+        "--server-url), stub (answers made from the truth, no model), or replay (default: vlm)",
     ),
     Option(
         field="dataset",
@@ -108,6 +117,20 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         read=whole(1),
         help="Larger images are scaled down to this many pixels (default: 1310720)",
+    ),
+    Option(
+        field="batch_size",
+        names=("batch-size",),
+        metavar="N|auto",
+        read=whole_or_auto(1),
+        help="Images that the vlm runner generates together (default: auto, as many as pay)",
+    ),
+    Option(
+        field="server_url",
+        names=("server-url",),
+        metavar="URL",
+        help="Address of the server that --runner openai asks, such as http://localhost:8000/v1; "
+        "its key comes from the environment variable OPENAI_API_KEY (default: none)",
     ),
     Option(
         field="right_at",

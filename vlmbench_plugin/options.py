@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vlmbench_plugin.categories import CATEGORIES
-from vlmbench_plugin.errors import UnknownNameError, VlmBenchError
+from vlmbench_plugin.errors import UnknownNameError, UsageError, VlmBenchError
 from vlmbench_plugin.option_kinds import Option
 from vlmbench_plugin.option_table import OPTIONS
 
@@ -196,6 +196,7 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
         if settings.runner not in RUNNERS:
             raise UnknownNameError("runner", settings.runner, RUNNERS)
         resolve_models(settings.models, settings.frame)
+        _check_server(settings)
     except VlmBenchError as error:
         raise pytest.UsageError(str(error)) from error
     _check_data(settings)
@@ -203,6 +204,19 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
         raise pytest.UsageError("--runner replay needs --replay FILE, an earlier results.jsonl")
     if settings.replay is not None and not Path(settings.replay).exists():
         raise pytest.UsageError(f"--replay {settings.replay}: there is no such file or folder")
+
+
+def _check_server(settings: Settings) -> None:
+    if settings.runner == "openai":
+        from vlmbench_plugin.runners._preflight import check_extra
+
+        check_extra("openai")
+        from vlmbench_plugin.runners._server_http import read_address
+
+        # Now, before the manifest could hold it: an address with a password in it is refused.
+        read_address(settings.server_url)
+    elif settings.server_url is not None:
+        raise UsageError("--server-url is for --runner openai: no other runner asks a server")
 
 
 def _check_data(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from vlmbench_plugin.options import given_on_command_line, own_tasks, settings_o
 from vlmbench_plugin.session import Controller
 
 if TYPE_CHECKING:
-    from vlmbench_plugin.bench import Labeler
+    from vlmbench_plugin.labeler import Labeler
 
 BENCH_MARK = "vlmbench"
 _PROPERTIES = ("score", "valid", "failure", "tokens")
@@ -55,6 +55,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(controller, "vlmbench_controller")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out whole chunks under ``-n``; another ``--dist`` is the user's own choice."""
+    if config.option.dist != "load":
+        return None
+    from vlmbench_plugin.scheduling import ChunkScheduling
+
+    return ChunkScheduling(config, log)
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is an xdist worker."""
     return hasattr(config, "workerinput")
@@ -87,11 +97,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def vlm(request: pytest.FixtureRequest) -> Generator[Labeler]:
     """One model; pytest closes it before it sets up the next."""
-    from vlmbench_plugin.bench import Labeler, bench_of, done_of
+    from vlmbench_plugin.bench import bench_of, done_of
+    from vlmbench_plugin.labeler import Labeler
 
     bench = bench_of(request.config)
     slot = getattr(request.config, "workerinput", {}).get("vlmbench_slot", 0)
-    labeler = Labeler(bench, bench.specs[request.param], done_of(request.config), slot)
+    params = (getattr(item, "callspec", None) for item in request.session.items)
+    asked = [found.params for found in params if found is not None]
+    refs = [own["case"] for own in asked if own.get("vlm") == request.param]
+    done = done_of(request.config)
+    labeler = Labeler(bench, bench.specs[request.param], done, refs, slot)
     yield labeler
     labeler.close()
 
@@ -103,7 +118,7 @@ def pytest_runtest_makereport(
     """Turns an item's outcome into its report: a miss is set here, never raised."""
     if item.get_closest_marker(BENCH_MARK) is None:
         return (yield)
-    from vlmbench_plugin.bench import facts_key, outcome_key
+    from vlmbench_plugin.items import facts_key, outcome_key
 
     if call.when == "setup" and outcome_key in item.stash:  # an earlier attempt, under --reruns
         del item.stash[outcome_key]
@@ -163,7 +178,7 @@ def pytest_json_runtest_metadata(item: pytest.Item) -> dict[str, Any]:
     """Gives pytest-json-report what JUnit gets as properties."""
     if item.get_closest_marker(BENCH_MARK) is None:
         return {}
-    from vlmbench_plugin.bench import outcome_key
+    from vlmbench_plugin.items import outcome_key
 
     outcome = item.stash.get(outcome_key, None)
     return {} if outcome is None else outcome.metadata()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from vlmbench_plugin import thumbnails
 from vlmbench_plugin.aggregate import MetricsRow
-from vlmbench_plugin.bench import Bench, Outcome, bench_of
+from vlmbench_plugin.bench import Bench, bench_of
 from vlmbench_plugin.core import Json, VisionTask
 from vlmbench_plugin.folder_tables import MANIFEST, known_specs, metrics_rows, tables
+from vlmbench_plugin.items import Outcome
 from vlmbench_plugin.manifest import manifest
 from vlmbench_plugin.options import own_tasks, report_folder, settings_of
 from vlmbench_plugin.record import Record

@@ -92,6 +92,8 @@ class Controller:
         Raises:
             pytest.UsageError: Naming ``--n``, which is what ``-n 12`` was often meant to be.
         """
+        if getattr(self._config.option, "dist", "no") == "each":
+            raise pytest.UsageError("--dist each would ask every worker about every item: use -n N")
         workers = len(getattr(self._config.option, "tx", None) or ())
         if workers < 2 or getattr(self._config.option, "dist", "no") == "no":
             return
@@ -221,9 +223,18 @@ class Controller:
         if not given_on_command_line(self._config):
             return None
         settings = settings_of(self._config)
+        dist = getattr(self._config.option, "dist", "no")
+        torn = (
+            ""
+            if dist in ("no", "load")
+            else (
+                f"\nvlmbench: --dist {dist} does not hand out whole the chunks of items that are "
+                "generated together; -n alone does"
+            )
+        )
         return (
             f"vlmbench: {', '.join(settings.models)}; {', '.join(settings.modes)}; runner "
-            f"{settings.runner}; data set {settings.dataset}; {report_folder(self._config)}"
+            f"{settings.runner}; data set {settings.dataset}; {report_folder(self._config)}{torn}"
         )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

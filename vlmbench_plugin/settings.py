@@ -31,6 +31,8 @@ class Settings:
     difficulty: tuple[Difficulty, ...] = DIFFICULTIES
     max_new_tokens: int | None = None
     max_pixels: int = 1_310_720
+    batch_size: int | None = None
+    server_url: str | None = None
     right_at: float | None = None
     frame: Frame | None = None
     report_dir: str | None = None

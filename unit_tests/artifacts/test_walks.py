@@ -110,7 +110,7 @@ def test_the_masks_let_every_truth_through(
     real = vocabulary_of(family)
     compiled = real.masks.compile(built(category, "closed").gbnf)
     for truth in truths(category, 6):
-        mask = real.masks.mask(compiled)
+        mask = real.masks.rows([compiled])
         # `accept` raises where the grammar refuses a token.
         for token in [*real.tokenizer.encode(truth), real.stops[0]]:
             mask.accept(0, token)

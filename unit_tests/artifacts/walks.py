@@ -89,13 +89,14 @@ def walk(
     Raises:
         AssertionError: If the answer is not finished within the budget.
     """
-    mask = vocabulary.masks.mask(compiled)
+    mask = vocabulary.masks.rows([compiled])
     jitter = noise(vocabulary.width, seed)
     ids: list[int] = []
     # One buffer for all steps: a fresh one each time costs ten times the mask.
     logits = torch.empty((1, vocabulary.width))
     while len(ids) < budget:
         torch.add(vocabulary.taste[taste], jitter(len(ids)), out=logits[0])
+        mask.fill([0])
         mask.apply(logits)
         token = int(logits[0].argmax())
         assert logits[0, token] > -torch.inf, "nothing is allowed"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +13,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from unit_tests.tiny_models import ASSET, ENOUGH, GRAMMAR, LEGAL
 from vlmbench_plugin.errors import RunnerError
-from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY, Limits, decode
-from vlmbench_plugin.runners._grammar import GrammarMasks, allowed_ids, packed_bits
+from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY, Decoding, Limits, Row
+from vlmbench_plugin.runners._grammar import (
+    SMALL_VOCABULARY,
+    GrammarMasks,
+    RowMasks,
+    allowed_ids,
+    packed_bits,
+)
 
 PADDING = 31
 ANY_TEXT = 'root ::= "\\"" [ -!#-~]{0,20} "\\""'
@@ -42,18 +50,37 @@ def masks(tokenizer: Any, width: int, stops: tuple[int, ...]) -> GrammarMasks:
     return GrammarMasks(tokenizer, width, stops)
 
 
-def saying(logits: Callable[[int], torch.Tensor]) -> Callable[..., Any]:
-    """A model whose logits, of shape (rows, vocabulary), depend on the step alone."""
-    steps = iter(range(10_000))
+class Saying:
+    """A model whose logits, of shape (rows, vocabulary), depend on the step alone.
 
-    def model(**_: Any) -> Any:
-        return SimpleNamespace(logits=logits(next(steps))[:, None], past_key_values=None)
+    A narrower batch hears the first rows.
+    """
 
-    return model
+    config = AutoConfig.from_pretrained(ASSET)
+    model = SimpleNamespace(rope_deltas=0)
+
+    def __init__(self, logits: Callable[[int], torch.Tensor]) -> None:
+        self._logits = logits
+        self.widths: list[int] = []
+
+    def __call__(self, input_ids: torch.Tensor, **_: Any) -> Any:
+        said = self._logits(len(self.widths))[: len(input_ids)]
+        self.widths.append(len(input_ids))
+        return SimpleNamespace(logits=said[:, None])
 
 
-def prompt(rows: int = 1) -> dict[str, torch.Tensor]:
-    return {"input_ids": torch.zeros((rows, 4), dtype=torch.long)}
+def decode(
+    model: Any, masks: GrammarMasks, limits: Limits, grammars: Sequence[str | None]
+) -> list[Row]:
+    rows = [
+        Row(prompt_tokens=4, limits=limits, grammar=masks.compile(one) if one else None)
+        for one in grammars
+    ]
+    shape = (len(rows), 4)
+    prompt = {"input_ids": torch.zeros(shape).long(), "attention_mask": torch.ones(shape).long()}
+    ended = [row for step in Decoding(model, rows, masks).run([prompt]) for row in step]
+    assert sorted(map(id, ended)) == sorted(map(id, rows))
+    return rows
 
 
 @pytest.mark.parametrize("grammar", [GRAMMAR, ANY_TEXT])
@@ -64,13 +91,31 @@ def test_a_model_that_wants_control_tokens_gets_none(
     unwanted = sorted((added | set(range(len(tokenizer), width))) - set(stops))
     logits = torch.zeros((1, width))
     logits[0, unwanted] = 50.0
-    mask = masks.mask(masks.compile(grammar))
-    (row,) = decode(
-        saying(lambda _: logits.clone()), prompt(), Limits(budget=99, stop_ids=stops), mask
-    )
+    limits = Limits(budget=99, stop_ids=stops)
+    (row,) = decode(Saying(lambda _: logits.clone()), masks, limits, [grammar])
     assert row.finish_reason == "stop"
     assert not set(row.ids[:-1]) & (added | set(unwanted))
     assert row.ids[-1] in stops
+
+
+def test_masks_of_a_large_vocabulary_are_filled_beside_the_model(
+    tokenizer: Any, stops: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = GrammarMasks(tokenizer, SMALL_VOCABULARY + 1, stops)
+    where: set[str] = set()
+    fill = RowMasks._fill
+
+    def watched(own: RowMasks, rows: list[int]) -> list[int]:
+        where.add(threading.current_thread().name)
+        return fill(own, rows)
+
+    monkeypatch.setattr(RowMasks, "_fill", watched)
+    model = Saying(lambda _: torch.zeros((2, SMALL_VOCABULARY + 1)))
+    limits = Limits(budget=ENOUGH, stop_ids=stops)
+    for row in decode(model, masks, limits, [GRAMMAR] * 2):
+        assert re.fullmatch(LEGAL, tokenizer.decode(row.ids[:-1]))
+    assert where == {"masks_0"}
+    masks.close()
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -79,9 +124,8 @@ def test_whatever_the_logits_the_answer_is_legal_and_within_its_bytes(
     tokenizer: Any, width: int, stops: tuple[int, ...], masks: GrammarMasks, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    model = saying(lambda _: torch.randn((2, width), generator=generator))
-    mask = masks.mask(masks.compile(GRAMMAR), 2)
-    for row in decode(model, prompt(2), Limits(budget=ENOUGH, stop_ids=stops), mask):
+    model = Saying(lambda _: torch.randn((3, width), generator=generator))
+    for row in decode(model, masks, Limits(budget=ENOUGH, stop_ids=stops), [GRAMMAR] * 3):
         assert row.finish_reason == "stop"
         assert re.fullmatch(LEGAL, tokenizer.decode(row.ids[:-1]))
 
@@ -107,20 +151,86 @@ def test_packed_bits_are_those_of_the_set(ids: set[int]) -> None:
 
 
 def test_a_token_outside_the_grammar_is_an_error_and_not_an_answer(masks: GrammarMasks) -> None:
-    mask = masks.mask(masks.compile(GRAMMAR))
+    mask = masks.rows([None, masks.compile(GRAMMAR)])
+    mask.accept(0, 0)
     with pytest.raises(RunnerError, match="refused token 0"):
-        mask.accept(0, 0)
+        mask.accept(1, 0)
 
 
-def test_free_rows_end_each_by_itself(width: int, stops: tuple[int, ...]) -> None:
-    script = [[7, 8], [stops[0], 9], [11, 10], [12, stops[1]], [13, 14]]
+def test_rows_end_each_by_itself_and_leave_when_a_quarter_of_them_have(
+    width: int, stops: tuple[int, ...], masks: GrammarMasks
+) -> None:
+    stop = stops[0]
+    script = [[7, 8, 9, 6, 5], [stop, 8, 9, 6, 5], [1, 8, stop, 6, 5], [8, stop, 5], [2, 5], [3, 5]]
 
     def logits(step: int) -> torch.Tensor:
         return torch.nn.functional.one_hot(torch.tensor(script[step]), width).float()
 
-    rows = decode(saying(logits), prompt(2), Limits(budget=9, stop_ids=stops), None)
-    assert [row.ids for row in rows] == [[7, stops[0]], [8, 9, 10, stops[1]]]
-    assert [row.finish_reason for row in rows] == ["stop", "stop"]
+    model = Saying(logits)
+    rows = decode(model, masks, Limits(budget=6, stop_ids=stops), [None] * 5)
+    assert [row.ids for row in rows] == [
+        [7, stop],
+        [8, 8, 8, 8, 2, 3],
+        [9, 9, stop],
+        [6, 6, 6, stop],
+        [5] * 6,
+    ]
+    assert [row.finish_reason for row in rows] == ["stop", "length", "stop", "stop", "length"]
+    assert model.widths == [5, 5, 5, 3, 2, 2]
+
+
+def test_free_and_held_rows_share_a_batch(
+    tokenizer: Any, width: int, stops: tuple[int, ...], masks: GrammarMasks
+) -> None:
+    model = Saying(lambda _: torch.eye(width)[[5, 5]])
+    limits = Limits(budget=6, stop_ids=stops)
+    held, free = decode(model, masks, limits, [GRAMMAR, None])
+    assert free.ids == [5] * 6
+    assert tokenizer.decode(held.ids).startswith('{"')
+
+
+def test_log_probabilities_are_those_before_the_mask(
+    tokenizer: Any, width: int, stops: tuple[int, ...], masks: GrammarMasks
+) -> None:
+    brace = tokenizer.encode("{")[0]
+    logits = torch.zeros((1, width))
+    logits[0, 0] = 3.0  # an exclamation mark, which the grammar forbids
+    logits[0, brace] = 1.0
+    limits = Limits(budget=1, stop_ids=stops)
+    (row,) = decode(Saying(lambda _: logits.clone()), masks, limits, [r'root ::= "{" "x"'])
+    assert row.ids == [brace]
+    expected = 1.0 - math.log(math.exp(3) + math.exp(1) + width - 2)
+    assert row.logprobs == pytest.approx([expected], rel=1e-5)
+
+
+def test_a_grammar_is_compiled_once_and_beside_the_caller(
+    tokenizer: Any, width: int, stops: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = GrammarMasks(tokenizer, width, stops)
+    begun, release, compiled = threading.Event(), threading.Event(), []
+    compile_grammar = masks._compile
+
+    def slowly(grammar: str) -> Any:
+        begun.set()
+        assert release.wait(10)
+        compiled.append(grammar)
+        return compile_grammar(grammar)
+
+    monkeypatch.setattr(masks, "_compile", slowly)
+    masks.prepare(GRAMMAR)
+    masks.prepare(GRAMMAR)
+    assert begun.wait(10)
+    assert compiled == []
+    release.set()
+    assert masks.compile(GRAMMAR) is masks.compile(GRAMMAR)
+    assert compiled == [GRAMMAR]
+    masks.close()
+
+
+def test_the_pieces_of_tokens_are_their_bytes(tokenizer: Any, masks: GrammarMasks) -> None:
+    text = '{"label": "naïve 漢字 🙂"} <think>'
+    pieces = masks.pieces(tokenizer.encode(text))
+    assert b"".join(pieces) == text.encode()
 
 
 @pytest.mark.parametrize(

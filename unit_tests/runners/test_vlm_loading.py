@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub.constants
@@ -19,7 +20,15 @@ from tools.make_tiny import ASSET_SHAPE, build
 from unit_tests.tiny_models import ASSET, folder_spec
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
 from vlmbench_plugin.runners import loads_model, needs_pixels
-from vlmbench_plugin.runners._loading import cached_revisions, load, pick_device, pick_dtype
+from vlmbench_plugin.runners._loading import (
+    cached_revisions,
+    load_front,
+    load_model,
+    pick_device,
+    pick_dtype,
+    slow_kernels,
+    stop_ids,
+)
 from vlmbench_plugin.runners.vlm import VlmRunner
 from vlmbench_plugin.settings import Settings
 
@@ -118,6 +127,44 @@ def test_wrong_settings_are_named(settings: Settings, message: str) -> None:
         VlmRunner(folder_spec(ASSET), settings)
 
 
+@pytest.mark.parametrize(
+    ("declared", "own", "ids"),
+    [(7, 9, (7, 9)), ([9, 3], 9, (3, 9)), (None, 9, (9,)), (4, None, (4,))],
+)
+def test_an_answer_may_end_by_every_declared_token(
+    declared: int | list[int] | None, own: int | None, ids: tuple[int, ...]
+) -> None:
+    assert stop_ids(declared, own) == ids
+
+
+def test_without_a_generation_configuration_the_models_own_counts(copy: Path) -> None:
+    expected = load_front(folder_spec(copy)).stop_ids
+    (copy / "generation_config.json").unlink()
+    assert load_front(folder_spec(copy)).stop_ids == expected[1:]
+
+
+def test_slow_linear_attention_is_told_where_there_is_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hybrid = SimpleNamespace(layer_types=["linear_attention", "full_attention"])
+    found = {"causal_conv1d": object()}
+    monkeypatch.setattr("vlmbench_plugin.runners._loading.find_spec", found.get)
+    assert slow_kernels(hybrid) == ["flash-linear-attention"]
+    assert slow_kernels(SimpleNamespace(layer_types=["full_attention"])) == []
+    assert slow_kernels(SimpleNamespace()) == []
+
+
+def test_a_hybrid_model_logs_what_it_misses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path, "qwen3_5")
+    monkeypatch.setattr("vlmbench_plugin.runners._loading.find_spec", lambda _: None)
+    load_model(folder_spec(tmp_path), torch.device("cpu"), torch.float32)
+    load_model(folder_spec(ASSET), torch.device("cpu"), torch.float32)
+    (told,) = [record.getMessage() for record in caplog.records if "linear" in record.msg]
+    assert "flash-linear-attention, causal-conv1d" in told
+
+
 def test_device_and_dtype() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
@@ -135,11 +182,15 @@ def test_only_what_loading_brought_leaves_the_cache(
     add_revision(hub_cache, "org/tiny", THEIRS)
     add_revision(hub_cache, "org/other", OURS)
 
-    def download(*arguments: Any) -> Any:
+    def download(*_: Any) -> Any:
         add_revision(hub_cache, "org/tiny", OURS)
-        return load(folder_spec(ASSET), *arguments[1:])
+        return load_front(folder_spec(ASSET))
 
-    monkeypatch.setattr("vlmbench_plugin.runners.vlm.load", download)
+    def read(_: Any, *arguments: Any) -> Any:
+        return load_model(folder_spec(ASSET), *arguments)
+
+    monkeypatch.setattr("vlmbench_plugin.runners.vlm.load_front", download)
+    monkeypatch.setattr("vlmbench_plugin.runners.vlm.load_model", read)
     settings = Settings(device="cpu", clear_cache_after_model=clear)
     runner = VlmRunner(folder_spec("org/tiny"), settings)
     assert cached_revisions("org/tiny") == {OURS, THEIRS}

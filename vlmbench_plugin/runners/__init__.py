@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Protocol
 
 from vlmbench_plugin.core import Answer, Generation, Json, ModelSpec, Request
-from vlmbench_plugin.errors import MissingExtraError, UnknownNameError
+from vlmbench_plugin.errors import MissingExtraError, RunnerError, UnknownNameError
 from vlmbench_plugin.settings import Settings
 
 RUNNERS: tuple[str, ...] = tuple(
@@ -32,11 +32,14 @@ class Runner(Protocol):
     ``oracle`` maps a request id to the right answer and is None for every runner but the stub.
     """
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Generation]:
+    def generate(self, requests: Iterable[Request]) -> Iterator[Generation | RunnerError]:
         """Yields one generation per request, in order; may read ahead.
 
+        An item that fails alone is a ``RunnerError`` in its place, not raised: it becomes an error
+        and the others go on.
+
         Raises:
-            RunnerError: If an item fails; the item becomes an error and the run goes on.
+            RunnerError: If the runner as a whole fails.
         """
         ...
 

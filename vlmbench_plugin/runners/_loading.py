@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,25 @@ FOLDER_PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A model ready to generate, and its processor."""
+LINEAR_KERNELS = {"fla": "flash-linear-attention", "causal_conv1d": "causal-conv1d"}
+"""Module -> package of what linear attention runs fast on; without, on plain torch."""
 
-    model: Any
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What stands before and after a model, and is known before its weights are.
+
+    Attributes:
+        processor: Of its prompts and images.
+        vocab_size: Width of its logits, which may exceed the tokenizer.
+        stop_ids: Every token by which it may end.
+    """
+
     processor: Any
+    vocab_size: int
+    stop_ids: tuple[int, ...]
 
 
 def pick_device(name: str) -> Any:
@@ -70,7 +85,36 @@ def pick_dtype(name: str, device: Any) -> Any:
     return getattr(torch, name)
 
 
-def load(spec: ModelSpec, device: Any, dtype: Any) -> Loaded:
+def load_front(spec: ModelSpec) -> Front:
+    """Loads a model's processor and configurations, from where :func:`load_model` loads it.
+
+    Raises:
+        ModelLoadError: If files are missing, unreachable or do not fit together.
+    """
+    from transformers import AutoConfig, AutoProcessor, GenerationConfig
+
+    check_folder(spec)
+    with _explained(spec):
+        processor = AutoProcessor.from_pretrained(spec.hub_id, revision=spec.revision)
+        config = AutoConfig.from_pretrained(spec.hub_id, revision=spec.revision)
+    try:
+        generation = GenerationConfig.from_pretrained(spec.hub_id, revision=spec.revision)
+    except OSError:  # it has none, as transformers finds out too
+        generation = GenerationConfig.from_model_config(config)
+    return Front(
+        processor=processor,
+        vocab_size=config.get_text_config().vocab_size,
+        stop_ids=stop_ids(generation.eos_token_id, processor.tokenizer.eos_token_id),
+    )
+
+
+def stop_ids(declared: int | list[int] | None, own: int | None) -> tuple[int, ...]:
+    """Joins what the generation configuration and the tokenizer declare."""
+    ids = {*(declared if isinstance(declared, list) else [declared]), own}
+    return tuple(sorted(token for token in ids if token is not None))
+
+
+def load_model(spec: ModelSpec, device: Any, dtype: Any) -> Any:
     """Loads a model from a local folder, the hub cache, or the hub. Never runs a model's own code.
 
     Args:
@@ -78,15 +122,16 @@ def load(spec: ModelSpec, device: Any, dtype: Any) -> Loaded:
         device: torch device that holds all of it.
         dtype: torch dtype of the weights.
 
+    Returns:
+        The model in evaluation mode.
+
     Raises:
         ModelLoadError: If files are missing, unreachable or do not fit together.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
-    check_folder(spec)
     options: dict[str, Any] = {} if device.type == "cpu" else {"device_map": {"": device}}
     with _explained(spec):
-        processor = AutoProcessor.from_pretrained(spec.hub_id, revision=spec.revision)
         model, report = AutoModelForImageTextToText.from_pretrained(
             spec.hub_id,
             revision=spec.revision,
@@ -100,7 +145,27 @@ def load(spec: ModelSpec, device: Any, dtype: Any) -> Loaded:
             f"the weights of {spec.name} lack {len(absent)} tensors, such as {absent[0]}",
             hint="download the model again, or check that its config.json belongs to its weights",
         )
-    return Loaded(model=model.eval(), processor=processor)
+    if not hasattr(model.base_model, "rope_deltas"):
+        raise ModelLoadError(
+            f"expected a Qwen vision-language model as {spec.name}, got {type(model).__name__}, "
+            "which counts the positions of images in another way",
+            hint="serve it and use --runner openai",
+        )
+    if absent := slow_kernels(model.config.get_text_config()):
+        _log.warning(
+            "%s has linear attention and runs it on slow reference code; not installed: %s "
+            "(for a GPU: pip install 'qwen-vlmbench[fast]')",
+            spec.name,
+            ", ".join(absent),
+        )
+    return model.eval()
+
+
+def slow_kernels(config: Any) -> list[str]:
+    """The packages that a model's linear attention misses; none where it has no such layer."""
+    layers = getattr(config, "layer_types", None) or ()
+    wanted = LINEAR_KERNELS if "linear_attention" in layers else {}
+    return [package for module, package in wanted.items() if find_spec(module) is None]
 
 
 def check_folder(spec: ModelSpec) -> None:
@@ -128,9 +193,11 @@ def check_folder(spec: ModelSpec) -> None:
 @contextmanager
 def _explained(spec: ModelSpec) -> Iterator[None]:
     """Turns what loading may raise into an error that says what to do."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         where = "the folder" if Path(spec.hub_id).is_dir() else "the hub id"
         revision = f" at revision {spec.revision}" if spec.revision else ""
         raise ModelLoadError(

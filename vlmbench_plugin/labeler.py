@@ -1,0 +1,181 @@
+"""One model under test: asks it about one item after the other, and about those to come."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from vlmbench_plugin.asking import build_request, fingerprint, right_answer
+from vlmbench_plugin.bench import Bench
+from vlmbench_plugin.core import Answer, Case, Generation, Mode, ModelSpec, Request, VisionTask
+from vlmbench_plugin.errors import RunnerError, VlmBenchError
+from vlmbench_plugin.evaluate import error_record, evaluate
+from vlmbench_plugin.items import CaseRef, Outcome, facts_key, outcome_key
+from vlmbench_plugin.runners import Runner, loads_model, open_runner
+from vlmbench_plugin.runners._preflight import devices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One item, ready to be asked.
+
+    Attributes:
+        task: Its task.
+        case: Its case.
+        request: What the runner sees.
+        key: Its fingerprint.
+    """
+
+    task: VisionTask
+    case: Case
+    request: Request
+    key: str
+
+
+class Labeler:
+    """One model under test: the value of the fixture ``vlm``.
+
+    The runner is opened by the first item that needs it, so that a run that replays everything
+    loads no model. If it cannot be opened, that is tried once and every item is told the same.
+
+    A runner is handed the item that pytest runs and then, as far as it asks for more, those that
+    follow in the same chunk; what it has generated ahead waits here until pytest comes to it.
+
+    Args:
+        bench: Of this process.
+        spec: The model.
+        done: Fingerprint -> outcome of the items that need not run again.
+        refs: The items of this model that this process may run, in order.
+        slot: Which of the devices is this process's own.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        spec: ModelSpec,
+        done: Mapping[str, Outcome],
+        refs: Iterable[CaseRef],
+        slot: int = 0,
+    ) -> None:
+        self._bench = bench
+        self._spec = spec
+        self._done = done
+        self._slot = slot
+        self._chunks: dict[tuple[str, Mode, int], list[CaseRef]] = {}
+        for ref in refs:
+            self._chunks.setdefault(ref.chunk, []).append(ref)
+        self._prepared: dict[str, Prepared] = {}
+        self._asked: deque[str] = deque()
+        self._generations: Iterator[Generation | RunnerError] = iter(())
+        self._runner: Runner | None = None
+        self._failed: VlmBenchError | None = None
+        self._described = False
+
+    def label(self, ref: CaseRef, stash: pytest.Stash) -> None:
+        """Asks the model about one case and leaves the outcome in the item's stash.
+
+        Raises:
+            Exception: Whatever the runner or the scorer raised; the outcome is then an error.
+        """
+        item = self._prepare(ref)
+        if item.key in self._done:
+            stash[outcome_key] = self._done[item.key]
+            return
+        task, case, request, settings = item.task, item.case, item.request, self._bench.settings
+        self._prepared[request.id] = item
+        try:
+            generation = self._generation(ref, request.id)
+            self._describe(stash)
+            record = evaluate(task, case, self._spec, request, generation, settings, item.key)
+            # Rendered here, so that a value that JSON cannot hold fails this item, and no worker.
+            stash[outcome_key] = Outcome.of(record, line=record.to_json())
+        except (Exception, pytest.fail.Exception) as error:
+            said = f"{type(error).__name__}: {error}"
+            record = error_record(task, case, self._spec, request, settings, item.key, said)
+            stash[outcome_key] = Outcome.of(record, line=record.to_json())
+            if isinstance(error, VlmBenchError):
+                pytest.fail(str(error), pytrace=False)
+            raise
+        finally:
+            del self._prepared[request.id]
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        self._generations = iter(())
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def _prepare(self, ref: CaseRef) -> Prepared:
+        ready = self._prepared.get(ref.request_id(self._spec.name))
+        if ready is not None:
+            return ready
+        task, settings = self._bench.tasks[ref.category], self._bench.settings
+        case = self._bench.sources[ref.category][ref.index]
+        request = build_request(task, case, self._spec, ref.mode, settings)
+        key = fingerprint(task, case, self._spec, request, settings)
+        return Prepared(task=task, case=case, request=request, key=key)
+
+    def _generation(self, ref: CaseRef, request_id: str) -> Generation:
+        """Returns what the runner has generated for an item, ahead or now."""
+        runner = self._open()
+        if not self._asked or self._asked[0] != request_id:
+            # The first of a chunk, or one that was not foreseen: another attempt, an earlier error.
+            self._asked.clear()
+            self._prepared = {request_id: self._prepared[request_id]}
+            self._generations = iter(runner.generate(self._coming(ref)))
+        try:
+            generation = next(self._generations)
+        except BaseException as error:  # nothing more comes from an iterator that raised
+            self._asked.clear()
+            if isinstance(error, StopIteration):
+                message = f"expected one generation for {request_id}, got none"
+                raise RunnerError(message) from None
+            raise
+        self._asked.popleft()
+        if isinstance(generation, RunnerError):
+            raise generation
+        return generation
+
+    def _coming(self, first: CaseRef) -> Iterator[Request]:
+        """Yields the request of an item, then of those after it in its chunk that need one."""
+        refs = self._chunks.get(first.chunk, [first])
+        for ref in refs[refs.index(first) :]:
+            try:
+                item = self._prepare(ref)
+            except Exception:  # noqa: S112 - it is raised, and told, when pytest comes to that item
+                continue
+            if item.key in self._done:
+                continue
+            self._prepared[item.request.id] = item
+            self._asked.append(item.request.id)
+            yield item.request
+
+    def _describe(self, stash: pytest.Stash) -> None:
+        if not self._described and self._runner is not None:
+            stash[facts_key] = json.dumps(dict(self._runner.describe()), default=str)
+            self._described = True
+
+    def _open(self) -> Runner:
+        if self._failed is not None:
+            raise self._failed
+        if self._runner is None:
+            settings = self._bench.settings
+            if loads_model(settings.runner):
+                found = devices(settings.device)
+                settings = replace(settings, device=found[self._slot % len(found)])
+            try:
+                self._runner = open_runner(settings.runner, self._spec, settings, self._oracle)
+            except VlmBenchError as error:
+                self._failed = error
+                raise
+        return self._runner
+
+    def _oracle(self, request_id: str) -> Answer:
+        """Returns the right answer to a request; the stub alone asks."""
+        item = self._prepared[request_id]
+        return right_answer(item.task, item.case, self._spec, self._bench.settings)

@@ -1,0 +1,99 @@
+"""How many answers are generated together."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from vlmbench_plugin.core import Request
+
+LARGEST = 64
+ON_CPU = 32
+WITHOUT_FIGURES = 8
+"""On accelerators that do not tell their free memory."""
+
+USABLE = 0.7
+"""Share of the free memory that a batch may be planned to fill; fragments and kernels take more."""
+
+READ_AT_ONCE = 8192
+"""Prompt tokens of one pass on an accelerator, padding included; its memory is within the rest."""
+READ_AT_ONCE_ON_CPU = 1
+"""One prompt a pass: 16 prompts of 840 tokens together took 17 ms each, with padding 29 ms, and
+alone 15 ms."""
+
+PROMPT_TOKENS = 2560
+"""Planned for a prompt: 1,280 of an image at the default cap, and as many of text."""
+ANSWER_TOKENS = 2048
+"""Planned for an answer at most: budgets are bounds that few answers come near."""
+
+_log = logging.getLogger(__name__)
+
+
+class BatchSize:
+    """The size of the next batch.
+
+    Chosen from memory and never from timing, so that the same run on the same machine makes the
+    same batches, and with them the same texts.
+
+    Args:
+        asked: What the user asked for; None to choose.
+        model: Loaded.
+        device: torch device that holds it.
+
+    Attributes:
+        limit: What memory was seen to hold; None until it ran out.
+    """
+
+    def __init__(self, asked: int | None, model: Any, device: Any) -> None:
+        self._asked = asked
+        self._told = asked
+        self.limit: int | None = None
+        self._device_type = device.type
+        self._free = free_bytes(device)
+        self._config, self._itemsize = model.config.get_text_config(), model.dtype.itemsize
+
+    def of(self, request: Request) -> int:
+        """The most rows of a batch that begins with a request."""
+        size = self._asked or self._planned(request)
+        if self.limit is not None:
+            size = min(size, self.limit)
+        if size != self._told:
+            _log.info("batch size %d for answers of up to %d tokens", size, request.budget)
+            self._told = size
+        return size
+
+    def ran_out_of_memory(self, rows: int) -> None:
+        """Remembers that a batch of so many rows was too large."""
+        self.limit = max(1, rows // 2)
+        _log.warning("out of memory with %d answers at once: %d from now on", rows, self.limit)
+
+    def _planned(self, request: Request) -> int:
+        if self._device_type == "cpu":
+            return ON_CPU
+        if self._free is None:
+            return WITHOUT_FIGURES
+        tokens = PROMPT_TOKENS + min(request.budget, ANSWER_TOKENS)
+        row = row_bytes(self._config, self._itemsize, tokens)
+        fitting = int(USABLE * self._free / row)
+        return min(LARGEST, 1 << max(fitting, 1).bit_length() - 1)
+
+
+def free_bytes(device: Any) -> int | None:
+    """Free memory of a device beside what is loaded; None where it does not tell."""
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
+
+
+def row_bytes(config: Any, itemsize: int, tokens: int) -> int:
+    """Memory of the keys and values of one row.
+
+    Args:
+        config: The model's text configuration.
+        itemsize: Bytes of a number.
+        tokens: Of prompt and answer.
+    """
+    layers = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
+    caching = sum(kind != "linear_attention" for kind in layers)
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * caching * config.num_key_value_heads * head * itemsize * tokens)
