@@ -57,8 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = _COMMANDS.get(arguments[0]) if arguments else None
     if command is not None:
         # `qwen-vlmbench models | head` closes the pipe early, which is no error.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        return command(arguments[1:])
+        before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        try:
+            status = command(arguments[1:])
+            sys.stdout.flush()
+        finally:  # a process that calls this and later writes to a closed socket must not die of it
+            signal.signal(signal.SIGPIPE, before)
+        return status
     import pytest
 
     return int(pytest.main(pytest_arguments(arguments, Path.cwd())))

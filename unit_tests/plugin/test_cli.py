@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +138,9 @@ def test_the_exit_status_is_that_of_pytest(tmp_path: Path) -> None:
     done = console(tmp_path, "--runner", "stub", "--n", "0")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--n takes a whole number of at least 1, got '0'" in done.stderr
+
+
+def test_a_command_leaves_the_signals_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGPIPE)
+    assert main(["models"]) == 0
+    assert signal.getsignal(signal.SIGPIPE) == before
