@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from vlmbench_plugin.adapters import lite
 from vlmbench_plugin.adapters.rows import SMALLEST_SIDE, column, picture, texts
 from vlmbench_plugin.metrics.text import contains_words, words
 from vlmbench_plugin.sources import Labelled, LeftOut, Row, Table
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 TEXTVQA = Table(
     name="textvqa",
     title="TextVQA (LMMs-Eval-Lite)",
-    hub_ids=("lmms-lab-encoder/LMMs-Eval-Lite", "lmms-lab/LMMs-Eval-Lite"),
+    hub_ids=lite.HUB_IDS,
     config="textvqa_val",
-    splits=("lite",),
-    revision="07fc750730e654d2801cf1d76c2cde9dca5f9e5b",
+    splits=lite.SPLITS,
+    revision=lite.REVISION,
     columns=("question_id", "image", "answers", "ocr_tokens"),
     licence="TextVQA CC-BY-4.0; images from Open Images, CC-BY-2.0; the card has none",
 )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from vlmbench_plugin.adapters import lite
 from vlmbench_plugin.adapters.rows import SMALLEST_SIDE, column, picture, records, texts
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.metrics.text import vqa_accuracy
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 VQAV2 = Table(
     name="vqav2",
     title="VQAv2 (LMMs-Eval-Lite)",
-    hub_ids=("lmms-lab-encoder/LMMs-Eval-Lite", "lmms-lab/LMMs-Eval-Lite"),
+    hub_ids=lite.HUB_IDS,
     config="vqav2_val",
-    splits=("lite",),
-    revision="07fc750730e654d2801cf1d76c2cde9dca5f9e5b",
+    splits=lite.SPLITS,
+    revision=lite.REVISION,
     columns=("question_id", "image", "question", "answers"),
     licence="CC-BY-4.0; each image under its own Flickr licence",
 )
