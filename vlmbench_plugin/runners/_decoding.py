@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOOP_CHECK_EVERY = 32
 """Tokens between two looks for a loop: a look of each of 32 rows costs 3 % of a step each."""
+LOOP_TAIL = 2048
+"""Tokens in which a loop shows: it takes 512 characters, of up to four single-byte tokens each."""
 
 KEPT_SHARE = 0.75
 """Finished rows leave the batch when at most this share of its rows goes on.

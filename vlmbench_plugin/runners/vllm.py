@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from vlmbench_plugin.core import Answer, FinishReason, Generation, Json, ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError, RunnerError
 from vlmbench_plugin.parsing import is_looping
-from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY
+from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY, LOOP_TAIL
 from vlmbench_plugin.runners._loading import (
     cached_revisions,
     check_folder,
@@ -31,8 +31,6 @@ NEEDS_PIXELS = True
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 FORBIDDEN = -100.0
-LOOP_TAIL = 2048
-"""Tokens in which a loop shows: it takes 512 characters, of up to four single-byte tokens each."""
 LONGEST_MESSAGE = 500
 
 

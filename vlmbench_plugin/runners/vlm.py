@@ -16,7 +16,7 @@ from vlmbench_plugin.core import Answer, Generation, Json, ModelSpec, Request
 from vlmbench_plugin.errors import RunnerError, UnknownNameError, UsageError
 from vlmbench_plugin.parsing import is_looping
 from vlmbench_plugin.runners._batching import Prepared, Preparing, grouped, item_error
-from vlmbench_plugin.runners._decoding import Decoding, Limits, Row
+from vlmbench_plugin.runners._decoding import LOOP_TAIL, Decoding, Limits, Row
 from vlmbench_plugin.runners._grammar import GrammarMasks
 from vlmbench_plugin.runners._loading import (
     cached_revisions,
@@ -36,8 +36,6 @@ NEEDS_PIXELS = True
 
 RUNNER_ARGS = ("stop_loops",)
 TOY_PARAMETERS = 10_000_000
-LOOP_TAIL = 2048
-"""Tokens in which a loop shows: it takes 512 characters, of up to four single-byte tokens each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
