@@ -13,6 +13,7 @@ from vlmbench_plugin.asking import build_request, request_id, right_answer
 from vlmbench_plugin.core import MODES, Answer, Case, Generation, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.evaluate import evaluate, rescore
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.runners import open_runner
@@ -43,7 +44,7 @@ def fabricated(total: int) -> Iterator[Record]:
                 request = build_request(task, case, SPEC, mode, settings)
                 (generation,) = runner.generate([request])
                 assert isinstance(generation, Generation)  # the stub fails no item
-                record = evaluate(task, case, SPEC, request, generation, settings, "key")
+                record = evaluate(task, case, SPEC, request, generation, settings, UNSTORED)
                 yield Record.from_json(record.to_json())
 
 

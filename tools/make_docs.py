@@ -20,6 +20,7 @@ from vlmbench_plugin.contact_sheets import example_image
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.evaluate import error_record
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.floors import floor
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.report.tables import parameters
@@ -95,7 +96,7 @@ def _floor(task: VisionTask) -> str:
     records = []
     for case in (source[index] for index in range(FLOOR_CASES)):
         request = build_request(task, case, SPEC, "json_mode", settings)
-        records.append(error_record(task, case, SPEC, request, settings, "key", "nobody asked"))
+        records.append(error_record(task, case, SPEC, request, settings, UNSTORED, "nobody asked"))
     found = floor(records, task.score, task.pixel_answer, task.blind)
     return "none" if found is None else f"{found.value:.2f}"
 

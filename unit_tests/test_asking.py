@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from vlmbench_plugin.asking import build_request, fingerprint, request_id, right_answer
+from vlmbench_plugin.asking import build_request, request_id, right_answer
 from vlmbench_plugin.core import Case, Mode, ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
+from vlmbench_plugin.fingerprints import Fingerprints
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
@@ -26,7 +27,7 @@ def key(
     settings: Settings | None = None,
 ) -> str:
     settings = settings or Settings()
-    return fingerprint(task, case, spec, build_request(task, case, spec, mode, settings), settings)
+    return Fingerprints(spec, settings).of(task, case.identity, mode).key
 
 
 def test_the_id_reads_as_in_pytest() -> None:

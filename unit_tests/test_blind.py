@@ -14,6 +14,7 @@ from vlmbench_plugin.core import Answer, Case, Generation, ModelSpec, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.evaluate import evaluate
 from vlmbench_plugin.fields import ListOf, Object
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.floors import Floor, floor
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
@@ -37,7 +38,7 @@ def floor_of(category: str) -> Floor:
     for case in cases_of(category):
         request = build_request(task, case, SPEC, "json_mode", run)
         empty = Generation(text="", finish_reason="stop", constraint="none")
-        records.append(evaluate(task, case, SPEC, request, empty, run, "key"))
+        records.append(evaluate(task, case, SPEC, request, empty, run, UNSTORED))
     found = floor(records, task.score, task.pixel_answer, task.blind)
     assert found is not None
     return found

@@ -9,6 +9,7 @@ from vlmbench_plugin.asking import build_request
 from vlmbench_plugin.core import Case, FinishReason, Generation, ModelSpec
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.evaluate import error_record, evaluate, rescore
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.record import FORMAT_VERSION, Record
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
@@ -40,7 +41,7 @@ def record_of(
     settings = settings or Settings()
     request = build_request(TASK, CASE, SPEC, "json_mode", settings)
     generation = Generation(text=text, finish_reason=finish, constraint="none", **more)  # type: ignore[arg-type]  # ints and floats
-    return evaluate(TASK, CASE, SPEC, request, generation, settings, "key")
+    return evaluate(TASK, CASE, SPEC, request, generation, settings, UNSTORED)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_what_a_repair_library_would_have_saved_stands_apart() -> None:
 
 def test_an_error_measures_nothing() -> None:
     request = build_request(TASK, CASE, SPEC, "json_mode", Settings())
-    record = error_record(TASK, CASE, SPEC, request, Settings(), "key", "boom")
+    record = error_record(TASK, CASE, SPEC, request, Settings(), UNSTORED, "boom")
     assert (record.status, record.error) == ("error", "boom")
     for name in ("primary_score", "schema_valid", "raw_text", "passed", "failure", "busy_s"):
         assert getattr(record, name) is None
@@ -156,7 +157,7 @@ def test_an_extreme_aspect_is_no_reason_to_fail_a_model_of_another_frame() -> No
     case = dataclasses.replace(CASE, size=(5000, 10), truth={"subject": "cup", "box": [0, 0, 9, 9]})
     request = build_request(TASK, case, SPEC, "json_mode", Settings())
     generation = Generation(text=RIGHT, finish_reason="stop", constraint="none")
-    record = evaluate(TASK, case, SPEC, request, generation, Settings(), "key")
+    record = evaluate(TASK, case, SPEC, request, generation, Settings(), UNSTORED)
     assert record.failure == "wrong_answer"
 
 

@@ -21,7 +21,8 @@ LEVELS = {
     4: ("data",),
     5: ("models", "runners"),
     6: (
-        "aggregate", "asking", "cells", "data_check", "decide", "evaluate", "floors", "manifest",
+        "aggregate", "asking", "cells", "data_check", "decide", "evaluate", "fingerprints",
+        "floors", "manifest",
         "rescoring", "stats", "store", "visual_tokens",
     ),
     7: (

@@ -21,6 +21,7 @@ from vlmbench_plugin.categories import CATEGORIES
 from vlmbench_plugin.core import FRAMES, MODES, Case, Frame, Generation, ModelSpec, VisionTask
 from vlmbench_plugin.data import MIRRORED, load_cases
 from vlmbench_plugin.evaluate import evaluate, rescore
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
@@ -60,7 +61,7 @@ def answered(task: VisionTask, case: Case, text: str, spec: ModelSpec = SPEC) ->
     run = Settings(dataset="synthetic")
     request = build_request(task, case, spec, "json_mode", run)
     generation = Generation(text=text, finish_reason="stop", constraint="none")
-    return evaluate(task, case, spec, request, generation, run, "key")
+    return evaluate(task, case, spec, request, generation, run, UNSTORED)
 
 
 def oracle_text(task: VisionTask, case: Case, spec: ModelSpec = SPEC) -> str:

@@ -1,9 +1,7 @@
-"""Case to request: the prompt, the artifacts, the budget, and the fingerprint of all of them."""
+"""Case to request: the prompt, the artifacts, and the budget."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 
 from PIL import Image
@@ -13,7 +11,6 @@ from vlmbench_plugin.core import (
     Answer,
     Case,
     Frame,
-    Json,
     Mode,
     ModelSpec,
     Request,
@@ -60,7 +57,7 @@ def build_request(
         mode=mode,
         grammar=built.gbnf,
         json_schema=built.json_schema,
-        budget=_budget(task, built, mode, settings),
+        budget=answer_budget(task, built, mode, settings),
     )
 
 
@@ -74,40 +71,6 @@ def right_answer(task: VisionTask, case: Case, spec: ModelSpec, settings: Settin
 
     moved: Answer = task_artifacts(task, case, spec, settings).root.map_points(answer, move)
     return moved
-
-
-def fingerprint(
-    task: VisionTask, case: Case, spec: ModelSpec, request: Request, settings: Settings
-) -> str:
-    """Returns the hash of all that decides the raw text of one item.
-
-    The scorer is not part of it: a stored text is scored again, not generated again.
-    """
-    facts: dict[str, Json] = {
-        "task": [task.category, task.version],
-        "messages": request.messages,
-        "schema": request.json_schema,
-        "grammar": request.grammar if request.mode == "constrained" else None,
-        "mode": request.mode,
-        "budget": request.budget,
-        "frame": spec.frame,
-        "model": [spec.name, spec.hub_id, spec.revision, spec.served_name],
-        "image": [
-            settings.dataset_name,
-            case.source,
-            case.image_id,
-            case.revision,
-            case.size,
-            settings.max_pixels,
-        ],
-        "vocabulary": settings.vocabulary,
-        "runner": [settings.runner, sorted(settings.runner_args.items()), settings.dtype],
-        "replay": settings.replay,
-        "reasoning": REASONING,
-        "seed": settings.seed,
-    }
-    text = json.dumps(facts, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def task_artifacts(task: VisionTask, case: Case, spec: ModelSpec, settings: Settings) -> Artifacts:
@@ -135,7 +98,7 @@ def _render_prompt(
     return "\n".join(line.rstrip() for line in rendered.splitlines() if line.strip())
 
 
-def _budget(task: VisionTask, built: Artifacts, mode: Mode, settings: Settings) -> int:
+def answer_budget(task: VisionTask, built: Artifacts, mode: Mode, settings: Settings) -> int:
     """Returns the most tokens that may be generated.
 
     A token is at least one byte of text, so with one more for the stop token the constrained budget

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vlmbench_plugin.chunks import CHUNK
 from vlmbench_plugin.core import VisionTask
 from vlmbench_plugin.data import CaseSource, lacking, load_cases
 from vlmbench_plugin.errors import DataError, VlmBenchError
@@ -80,11 +81,12 @@ class Bench:
         return found
 
     def refs(self) -> Iterator[CaseRef]:
-        """Yields every case in every mode, task by task, mode by mode."""
+        """Yields every case in every mode: task by task, a chunk in one mode and then the next."""
         for category, source in self.sources.items():
-            for mode in self.settings.modes:
-                for index in range(len(source)):
-                    yield CaseRef(category=category, mode=mode, index=index)
+            for start in range(0, len(source), CHUNK):
+                for mode in self.settings.modes:
+                    for index in range(start, min(start + CHUNK, len(source))):
+                        yield CaseRef(category=category, mode=mode, index=index)
 
 
 def bench_of(config: pytest.Config) -> Bench:

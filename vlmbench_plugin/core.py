@@ -88,6 +88,38 @@ class Case:
     difficulty: Difficulty | None = None
     revision: str | None = None
 
+    @property
+    def identity(self) -> Identity:
+        """What tells this case from every other one that a stored answer may belong to."""
+        drawn = self.difficulty is not None
+        return Identity(
+            source=self.source,
+            image_id=self.image_id,
+            vocabulary=self.vocabulary,
+            revision=self.revision,
+            asked=None if drawn else (self.question, self.size),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What decides a case, which a source can tell without building it.
+
+    Attributes:
+        source: As in ``Case``.
+        image_id: As in ``Case``.
+        vocabulary: As in ``Case``.
+        revision: As in ``Case``.
+        asked: Question and size; None where the image's id and the task's version decide both, as
+            in a drawn scene.
+    """
+
+    source: str
+    image_id: str
+    vocabulary: Vocabulary
+    revision: str | None
+    asked: tuple[str | None, tuple[int, int]] | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:

@@ -18,6 +18,7 @@ from vlmbench_plugin.data.manifests import MANIFEST, Entry, Problem, read_manife
 from vlmbench_plugin.data.own_checks import did_you_mean, outside
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.evaluate import evaluate
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.settings import OWN, Settings
 
 LEAST_SCORE = 0.9
@@ -123,7 +124,7 @@ def _wrong_answer(task: VisionTask, case: Case) -> Iterator[DataError]:
         request = build_request(task, case, _SPEC, "json_mode", settings)
         text = json.dumps(right_answer(task, case, _SPEC, settings))
         generation = Generation(text=text, finish_reason="stop", constraint="none")
-        record = evaluate(task, case, _SPEC, request, generation, settings, "")
+        record = evaluate(task, case, _SPEC, request, generation, settings, UNSTORED)
     except Exception as error:  # a scorer of one's own may raise anything; a run would stop on it
         yield DataError(
             f"truth: expected a score of the right answer, got {type(error).__name__}: {error}",

@@ -23,6 +23,7 @@ from vlmbench_plugin.core import (
 )
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.fields import Artifacts, artifacts
+from vlmbench_plugin.fingerprints import Fingerprint
 from vlmbench_plugin.record import FORMAT_VERSION, Record
 from vlmbench_plugin.settings import Settings
 
@@ -36,7 +37,7 @@ def evaluate(
     request: Request,
     generation: Generation,
     settings: Settings,
-    key: str,
+    fingerprint: Fingerprint,
 ) -> Record:
     """Reads and scores one generation.
 
@@ -47,12 +48,12 @@ def evaluate(
         request: What the runner got.
         generation: What it gave back.
         settings: The run's settings.
-        key: The item's fingerprint.
+        fingerprint: The item's.
 
     Returns:
         A record whose status is ``passed`` or ``missed``.
     """
-    facts = _facts(task, case, spec, request, settings, key)
+    facts = _facts(task, case, spec, request, settings, fingerprint)
     finished = generation.finish_reason == "stop"
     looped = not finished and parsing.is_looping(generation.text)
     return Record(
@@ -80,11 +81,11 @@ def error_record(
     spec: ModelSpec,
     request: Request,
     settings: Settings,
-    key: str,
+    fingerprint: Fingerprint,
     error: str,
 ) -> Record:
     """Returns the record of an item that the harness failed on: every measured field is None."""
-    facts = _facts(task, case, spec, request, settings, key)
+    facts = _facts(task, case, spec, request, settings, fingerprint)
     measured: dict[str, Any] = {
         f.name: None for f in dataclasses.fields(Record) if f.name not in facts
     }
@@ -101,7 +102,12 @@ def rescore(record: Record, task: VisionTask) -> Record:
 
 
 def _facts(
-    task: VisionTask, case: Case, spec: ModelSpec, request: Request, settings: Settings, key: str
+    task: VisionTask,
+    case: Case,
+    spec: ModelSpec,
+    request: Request,
+    settings: Settings,
+    fingerprint: Fingerprint,
 ) -> dict[str, Any]:
     """What is known of an item before it is answered, by the field names of ``Record``."""
     return {
@@ -111,7 +117,8 @@ def _facts(
         "mode": request.mode,
         "image_id": case.image_id,
         "format_version": FORMAT_VERSION,
-        "key": key,
+        "key": fingerprint.key,
+        "key_parts": fingerprint.parts,
         "runner": settings.runner,
         "dataset": settings.dataset_name,
         "source": case.source,

@@ -6,14 +6,17 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import pytest
 
-from vlmbench_plugin.asking import build_request, fingerprint, right_answer
+from vlmbench_plugin.asking import build_request, right_answer
 from vlmbench_plugin.bench import Bench
+from vlmbench_plugin.chunks import CHUNK
 from vlmbench_plugin.core import Answer, Case, Generation, Mode, ModelSpec, Request, VisionTask
 from vlmbench_plugin.errors import RunnerError, VlmBenchError
 from vlmbench_plugin.evaluate import error_record, evaluate
+from vlmbench_plugin.fingerprints import Fingerprint, Fingerprints
 from vlmbench_plugin.items import CaseRef, Outcome, facts_key, outcome_key
 from vlmbench_plugin.runners import Runner, loads_model, open_runner
 from vlmbench_plugin.runners._preflight import devices
@@ -27,13 +30,13 @@ class Prepared:
         task: Its task.
         case: Its case.
         request: What the runner sees.
-        key: Its fingerprint.
+        fingerprint: What decides its answer.
     """
 
     task: VisionTask
     case: Case
     request: Request
-    key: str
+    fingerprint: Fingerprint
 
 
 class Labeler:
@@ -68,6 +71,9 @@ class Labeler:
         self._chunks: dict[tuple[str, Mode, int], list[CaseRef]] = {}
         for ref in refs:
             self._chunks.setdefault(ref.chunk, []).append(ref)
+        self._fingerprints = Fingerprints(spec, bench.settings)
+        # The items of one chunk in the next mode have the same cases.
+        self._case = lru_cache(maxsize=CHUNK)(self._build)
         self._prepared: dict[str, Prepared] = {}
         self._asked: deque[str] = deque()
         self._generations: Iterator[Generation | RunnerError] = iter(())
@@ -81,21 +87,24 @@ class Labeler:
         Raises:
             Exception: Whatever the runner or the scorer raised; the outcome is then an error.
         """
-        item = self._prepare(ref)
-        if item.key in self._done:
-            stash[outcome_key] = self._done[item.key]
+        done = self._done.get(self._fingerprint(ref).key)
+        if done is not None:
+            stash[outcome_key] = done
             return
+        item = self._prepare(ref)
         task, case, request, settings = item.task, item.case, item.request, self._bench.settings
         self._prepared[request.id] = item
         try:
             generation = self._generation(ref, request.id)
             self._describe(stash)
-            record = evaluate(task, case, self._spec, request, generation, settings, item.key)
+            record = evaluate(
+                task, case, self._spec, request, generation, settings, item.fingerprint
+            )
             # Rendered here, so that a value that JSON cannot hold fails this item, and no worker.
             stash[outcome_key] = Outcome.of(record, line=record.to_json())
         except (Exception, pytest.fail.Exception) as error:
             said = f"{type(error).__name__}: {error}"
-            record = error_record(task, case, self._spec, request, settings, item.key, said)
+            record = error_record(task, case, self._spec, request, settings, item.fingerprint, said)
             stash[outcome_key] = Outcome.of(record, line=record.to_json())
             if isinstance(error, VlmBenchError):
                 pytest.fail(str(error), pytrace=False)
@@ -110,15 +119,25 @@ class Labeler:
             self._runner.close()
             self._runner = None
 
+    def _fingerprint(self, ref: CaseRef) -> Fingerprint:
+        identity = self._bench.sources[ref.category].identity(ref.index)
+        return self._fingerprints.of(self._bench.tasks[ref.category], identity, ref.mode)
+
+    def _build(self, category: str, index: int) -> Case:
+        return self._bench.sources[category][index]
+
     def _prepare(self, ref: CaseRef) -> Prepared:
         ready = self._prepared.get(ref.request_id(self._spec.name))
         if ready is not None:
             return ready
         task, settings = self._bench.tasks[ref.category], self._bench.settings
-        case = self._bench.sources[ref.category][ref.index]
-        request = build_request(task, case, self._spec, ref.mode, settings)
-        key = fingerprint(task, case, self._spec, request, settings)
-        return Prepared(task=task, case=case, request=request, key=key)
+        case = self._case(ref.category, ref.index)
+        return Prepared(
+            task=task,
+            case=case,
+            request=build_request(task, case, self._spec, ref.mode, settings),
+            fingerprint=self._fingerprint(ref),
+        )
 
     def _generation(self, ref: CaseRef, request_id: str) -> Generation:
         """Returns what the runner has generated for an item, ahead or now."""
@@ -146,10 +165,10 @@ class Labeler:
         refs = self._chunks.get(first.chunk, [first])
         for ref in refs[refs.index(first) :]:
             try:
+                if self._fingerprint(ref).key in self._done:
+                    continue
                 item = self._prepare(ref)
             except Exception:  # noqa: S112 - it is raised, and told, when pytest comes to that item
-                continue
-            if item.key in self._done:
                 continue
             self._prepared[item.request.id] = item
             self._asked.append(item.request.id)

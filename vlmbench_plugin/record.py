@@ -46,6 +46,7 @@ class Record:
     status: Status
     error: str | None
     key: str
+    key_parts: Mapping[str, str]
     runner: str
     constraint: Constraint | None
     dataset: str

@@ -11,6 +11,7 @@ from vlmbench_plugin.asking import build_request, right_answer
 from vlmbench_plugin.core import MODES, Case, Generation, Mode, ModelSpec, VisionTask
 from vlmbench_plugin.data import CaseSource, load_cases
 from vlmbench_plugin.evaluate import evaluate
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.models import resolve_models
 from vlmbench_plugin.planning import (
     HOUR,
@@ -77,7 +78,7 @@ class Sample:
         for case, request in zip(cases, requests, strict=True):
             text = json.dumps(right_answer(task, case, spec, settings))
             answer = Generation(text=text, finish_reason="stop", constraint="none")
-            right.append(evaluate(task, case, spec, request, answer, settings, "0" * 32))
+            right.append(evaluate(task, case, spec, request, answer, settings, UNSTORED))
         return cls(
             task=task,
             sent=tuple(coords.capped_size(case.size, settings.max_pixels) for case in cases),

@@ -17,6 +17,7 @@ from PIL import Image
 from vlmbench_plugin.asking import build_request, right_answer
 from vlmbench_plugin.core import FRAMES, Case, Generation, ModelSpec, VisionTask, Vocabulary
 from vlmbench_plugin.evaluate import evaluate
+from vlmbench_plugin.fingerprints import UNSTORED
 from vlmbench_plugin.pictures import Picture
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.sources import Adapter, Labelled, LeftOut
@@ -82,7 +83,7 @@ def oracle_scores(
         text = json.dumps(right_answer(task, case, spec, run))
         request = build_request(task, case, spec, "json_mode", run)
         generation = Generation(text=text, finish_reason="stop", constraint="none")
-        yield evaluate(task, case, spec, request, generation, run, "key").primary_score
+        yield evaluate(task, case, spec, request, generation, run, UNSTORED).primary_score
 
 
 def rng() -> random.Random:

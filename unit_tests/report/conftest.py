@@ -30,6 +30,7 @@ def _item(index: int, score: float | None, **changes: Any) -> Record:
         "reasoning": "off",
         "image_id": f"image-{index:04d}",
         "key": f"key-{index}",
+        "key_parts": {},
         "case_index": index,
         "runner": "vlm",
         "dataset": "synthetic",

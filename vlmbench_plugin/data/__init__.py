@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from vlmbench_plugin.core import Case, Json, VisionTask
+from vlmbench_plugin.core import Case, Identity, Json, VisionTask
 from vlmbench_plugin.data.local import LocalCases, own_categories
 from vlmbench_plugin.data.public import PublicCases
 from vlmbench_plugin.data.smoke import SmokeCases
@@ -26,6 +26,10 @@ class CaseSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Case: ...
+
+    def identity(self, index: int, /) -> Identity:
+        """Returns ``self[index].identity``, without building the case where that can be had."""
+        ...
 
     def describe(self) -> Mapping[str, Json]:
         """Returns what the manifest says of these cases: where they come from, what was left out.

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 
-from vlmbench_plugin.core import Case, Json, VisionTask
+from vlmbench_plugin.core import Case, Identity, Json, VisionTask
 from vlmbench_plugin.data.manifests import MANIFEST, Entry, read_manifest
 from vlmbench_plugin.data.own_checks import outside, printable
 from vlmbench_plugin.errors import DataError
@@ -83,6 +83,10 @@ class LocalCases:
     def describe(self) -> Mapping[str, Json]:
         """Returns what the manifest of a run says of these cases."""
         return {"source": SOURCE, "path": self._path, "lines": self._lines}
+
+    def identity(self, index: int, /) -> Identity:
+        """Returns what decides a case."""
+        return self[index].identity
 
     def __getitem__(self, index: int, /) -> Case:
         if not 0 <= index < len(self):

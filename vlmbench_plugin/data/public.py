@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from PIL import Image
 
-from vlmbench_plugin.core import Case, Json
+from vlmbench_plugin.core import Case, Identity, Json
 from vlmbench_plugin.data import hub
 from vlmbench_plugin.data.mirrors import Mirror, find_mirror
 from vlmbench_plugin.data.rows import Index, RowCache
@@ -180,6 +180,10 @@ class PublicCases:
             "rows": self._index.rows,
             "left_out": dict(self.left_out),
         }
+
+    def identity(self, index: int, /) -> Identity:
+        """Returns what decides a case."""
+        return self[index].identity
 
     def __getitem__(self, index: int, /) -> Case:
         if not 0 <= index < len(self):

@@ -11,7 +11,7 @@ from importlib import resources
 
 from PIL import Image
 
-from vlmbench_plugin.core import DIFFICULTIES, Case, Json, Vocabulary
+from vlmbench_plugin.core import DIFFICULTIES, Case, Identity, Json, Vocabulary
 from vlmbench_plugin.data.synthetic import DrawnCases
 from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.pictures import open_rgb
@@ -90,6 +90,13 @@ class SmokeCases:
     def describe(self) -> Mapping[str, Json]:
         """Returns what the manifest of a run says of these cases."""
         return {"source": "smoke", "photographs": min(self._n, len(self._rows))}
+
+    def identity(self, index: int, /) -> Identity:
+        """Returns what decides a case; no scene is built for it."""
+        if len(self._rows) <= index < self._n:
+            drawn = self._drawn.identity(index - len(self._rows))
+            return dataclasses.replace(drawn, vocabulary=self._vocabulary)
+        return self[index].identity
 
     def __getitem__(self, index: int, /) -> Case:
         if not 0 <= index < self._n:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from vlmbench_plugin.core import Case, Json
+from vlmbench_plugin.core import Case, Difficulty, Identity, Json
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.sources import Drawn
+
+SOURCE = "synthetic"
 
 
 class DrawnCases:
@@ -32,25 +34,38 @@ class DrawnCases:
 
     def describe(self) -> Mapping[str, Json]:
         """Returns what the manifest says of these cases."""
-        return {"source": "synthetic"}
+        return {"source": SOURCE}
+
+    def identity(self, index: int, /) -> Identity:
+        """Returns what decides a case; the scene is not built for it."""
+        difficulty = self._difficulty(index)
+        return Identity(
+            source=SOURCE,
+            image_id=f"drawn-{self._settings.seed}-{difficulty}-{index:05d}",
+            vocabulary=self._drawn.vocabulary,
+            revision=None,
+            asked=None,
+        )
 
     def __getitem__(self, index: int, /) -> Case:
-        if not 0 <= index < len(self):
-            raise IndexError(f"expected a case from 0 to {len(self) - 1}, got {index}")
-        seed, difficulties = self._settings.seed, self._settings.difficulty
-        difficulty = difficulties[index % len(difficulties)]
+        identity, difficulty = self.identity(index), self._difficulty(index)
         # A string seed is hashed with SHA-512: the same numbers in every process and version.
-        rng = random.Random(f"{seed}/{self._category}/{difficulty}/{index}")
+        rng = random.Random(f"{self._settings.seed}/{self._category}/{difficulty}/{index}")
         scene = self._drawn.scene(rng, difficulty)
         return Case(
             category=self._category,
-            image_id=f"drawn-{seed}-{difficulty}-{index:05d}",
-            source="synthetic",
+            image_id=identity.image_id,
+            source=identity.source,
             index=index,
             size=scene.size,
             truth=scene.truth,
             image=scene.draw,
             question=scene.question,
-            vocabulary=self._drawn.vocabulary,
+            vocabulary=identity.vocabulary,
             difficulty=difficulty,
         )
+
+    def _difficulty(self, index: int) -> Difficulty:
+        if not 0 <= index < len(self):
+            raise IndexError(f"expected a case from 0 to {len(self) - 1}, got {index}")
+        return self._settings.difficulty[index % len(self._settings.difficulty)]
