@@ -1,0 +1,246 @@
+"""The training loop: samples in, weights out, resumable at every checkpoint to the same bytes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tools.training.checkpoint import new_model, write_front
+from tools.training.recipe import Recipe
+from tools.training.samples import Part, step_parts
+
+FRONT = "checkpoint"
+"""Folder within a run: the model as it would ship."""
+STATE = "state.safetensors"
+LOG = "log.jsonl"
+RECIPE = "recipe.json"
+AVERAGE = "average/"
+AHEAD = 4
+"""Steps whose scenes are drawn while the model learns."""
+
+
+class Trainer:
+    """One training run in a folder; continues where the folder's last checkpoint is.
+
+    Args:
+        recipe: What to do.
+        out: The run's folder; made where it is missing.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path) -> None:
+        import torch
+
+        torch.set_num_threads(recipe.threads)
+        self.recipe, self.out, self.step = recipe, out, 0
+        self.front = out / FRONT
+        if not (self.front / "config.json").exists():
+            write_front(self.front, recipe)
+        recipe.write(out / RECIPE)
+        self.model = new_model(self.front, recipe.seed).train()
+        self.weights = dict(self.model.named_parameters())
+        self.average = {name: p.detach().clone() for name, p in self.weights.items()}
+        self.optimizers = _optimizers(self.weights, recipe)
+        if (out / STATE).exists():
+            self._load()
+
+    def run(
+        self, *, until: int, workers: int, save_every: float, watch: Callable[[int], None]
+    ) -> None:
+        """Trains up to a step.
+
+        Args:
+            until: Step to stop before; not beyond the recipe's.
+            workers: Processes that draw scenes beside the model, 0 for none.
+            save_every: Seconds between checkpoints.
+            watch: Called after each step, with the number of steps done.
+        """
+        saved = time.monotonic()
+        with _drawn(self.front, self.recipe, range(self.step, until), workers) as coming:
+            for parts in coming:
+                began = time.monotonic()
+                losses = self.learn(parts)
+                self._note(losses, time.monotonic() - began)
+                if time.monotonic() - saved > save_every:
+                    self.save()
+                    saved = time.monotonic()
+                watch(self.step)
+        self.save()
+
+    def learn(self, parts: Sequence[Part]) -> dict[str, list[float]]:
+        """One step of gradient descent.
+
+        Returns:
+            Task -> mean loss per token of each of its samples.
+        """
+        import torch
+
+        recipe, losses = self.recipe, defaultdict(list)
+        total = sum(length**0.5 for part in parts for length in part.lengths)
+        for part in parts:
+            means = self._loss(part)
+            weights = torch.tensor([length**0.5 for length in part.lengths]) / total
+            torch.dot(means, weights).backward()
+            for category, mean in zip(part.categories, means.tolist(), strict=True):
+                losses[category].append(mean)
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate_at(self.step)
+            optimizer.step()
+            optimizer.zero_grad()
+        with torch.no_grad():
+            keep = recipe.averaging_at(self.step)
+            torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), 1 - keep)
+        self.step += 1
+        return losses
+
+    def _loss(self, part: Part) -> Any:
+        """Mean cross-entropy of the answer's tokens of each row, given all before them."""
+        import torch
+
+        hidden = self.model.model(**part.inputs, use_cache=False).last_hidden_state
+        ids = part.inputs["input_ids"]
+        lengths = torch.tensor(part.lengths)
+        back = torch.arange(ids.shape[1], 0, -1)  # the last token is one from the end
+        answer = back <= lengths[:, None]
+        logits = self.model.lm_head(hidden[:, :-1][answer[:, 1:]])
+        each = torch.nn.functional.cross_entropy(logits, ids[answer], reduction="none")
+        rows = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+        return torch.zeros(len(lengths)).index_add(0, rows, each) / lengths
+
+    def save(self) -> None:
+        """Writes all that continues the run, all at once or not at all."""
+        from safetensors.torch import save_file
+
+        tensors = {f"weights/{name}": p.detach() for name, p in self.weights.items()}
+        tensors |= {f"{AVERAGE}{name}": p for name, p in self.average.items()}
+        for which, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{which}/{index}/{k}": v for k, v in state.items()}
+        part = self.out / f"{STATE}.part"
+        save_file(tensors, part, metadata={"step": str(self.step)})
+        part.replace(self.out / STATE)
+
+    def _load(self) -> None:
+        import torch
+        from safetensors import safe_open
+
+        with safe_open(self.out / STATE, framework="pt") as file:
+            self.step = int(file.metadata()["step"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with torch.no_grad():
+            for name, p in self.weights.items():
+                p.copy_(tensors[f"weights/{name}"])
+        self.average = {name: tensors[f"{AVERAGE}{name}"] for name in self.weights}
+        for which, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict[str, Any]] = defaultdict(dict)
+            for name, tensor in tensors.items():
+                if name.startswith(f"optimizer/{which}/"):
+                    *_, index, key = name.split("/")
+                    state[int(index)][key] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": dict(state), "param_groups": groups})
+
+    def _note(self, losses: Mapping[str, Sequence[float]], seconds: float) -> None:
+        every = [loss for found in losses.values() for loss in found]
+        note(
+            self.out,
+            {
+                "step": self.step,
+                "loss": round(sum(every) / len(every), 4),
+                "seconds": round(seconds, 2),
+                "tasks": {name: round(sum(x) / len(x), 3) for name, x in sorted(losses.items())},
+            },
+        )
+
+
+def _optimizers(weights: Mapping[str, Any], recipe: Recipe) -> list[Any]:
+    """Muon for the matrices within layers, AdamW for embeddings, convolutions, norms and biases.
+
+    After 150 steps on the same scenes the spatial relations' loss was 0.13, with AdamW alone 0.56;
+    all tasks' together 0.62 and 0.69.
+    """
+    import torch
+
+    inner = {name for name, p in weights.items() if p.dim() == 2 and "embed" not in name}
+    groups = [
+        {"params": [p for name, p in weights.items() if name not in inner and p.dim() > 1]},
+        {"params": [p for p in weights.values() if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    decay = recipe.weight_decay
+    return [
+        torch.optim.Muon(
+            [weights[name] for name in sorted(inner)],
+            weight_decay=decay,
+            adjust_lr_fn="match_rms_adamw",
+        ),
+        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=decay, fused=True),
+    ]
+
+
+def read_average(run: Path) -> tuple[int, dict[str, Any]]:
+    """The steps done at a run's last checkpoint, and the averaged weights: name -> tensor."""
+    from safetensors import safe_open
+
+    with safe_open(run / STATE, framework="pt") as file:
+        found = [name for name in file.keys() if name.startswith(AVERAGE)]  # noqa: SIM118
+        weights = {name.removeprefix(AVERAGE): file.get_tensor(name) for name in found}
+        return int(file.metadata()["step"]), weights
+
+
+def note(out: Path, line: Mapping[str, Any]) -> None:
+    """Appends a line to a run's log."""
+    with (out / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+@contextmanager
+def _drawn(
+    front: Path, recipe: Recipe, steps: range, workers: int
+) -> Iterator[Iterator[list[Part]]]:
+    """The passes of steps in order, drawn ahead by other processes where there are such."""
+    if not workers:
+        yield (_draw(front, recipe, step) for step in steps)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)
+    try:
+        yield _ahead(pool, front, recipe, steps)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(
+    pool: ProcessPoolExecutor, front: Path, recipe: Recipe, steps: range
+) -> Iterator[list[Part]]:
+    pending: deque[Future[list[Part]]] = deque()
+    coming = iter(steps)
+    for _ in steps:
+        for step in islice(coming, AHEAD - len(pending)):
+            pending.append(pool.submit(_draw, front, recipe, step))
+        yield pending.popleft().result()
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _draw(front: Path, recipe: Recipe, step: int) -> list[Part]:
+    return step_parts(_processor(front), recipe, step)
+
+
+@cache
+def _processor(front: Path) -> Any:
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(front)

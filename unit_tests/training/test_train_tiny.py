@@ -1,0 +1,196 @@
+"""The training of the packaged models: what it learns from, and that it can be done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from tools.training import loop
+from tools.training.card import export
+from tools.training.checkpoint import WEIGHTS, write_front
+from tools.training.loop import LOG, STATE, Trainer
+from tools.training.recipe import (
+    POOLS,
+    SHARES,
+    TRAINING_SEEDS,
+    VALIDATION_SEED,
+    Recipe,
+    Sizes,
+    read_recipe,
+)
+from tools.training.samples import drawings, encode, pooled, sample, step_parts
+from vlmbench_plugin.core import Case
+from vlmbench_plugin.data import load_cases
+from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.tasks import TASKS
+
+SMALL = Recipe(
+    sizes=Sizes(
+        hidden=64, layers=2, intermediate=64, heads=2, vision_hidden=64, vision_layers=2, patch=16
+    ),
+    steps=20,
+    batch=6,
+    parts=2,
+    warmup=4,
+    rate=1e-2,
+)
+
+
+def no_watch(step: int) -> None:
+    """Looks at nothing."""
+
+
+@pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("front")
+    write_front(folder, SMALL)
+    return folder
+
+
+@pytest.fixture
+def begin(front: Path, tmp_path: Path) -> Callable[[str], Trainer]:
+    """Begins a run, or continues it."""
+
+    def begin(name: str) -> Trainer:
+        out = tmp_path / name
+        if not out.exists():
+            (out / loop.FRONT).mkdir(parents=True)
+            for file in front.iterdir():
+                (out / loop.FRONT / file.name).write_bytes(file.read_bytes())
+        return Trainer(SMALL, out)
+
+    return begin
+
+
+def train(trainer: Trainer, until: int, workers: int = 0) -> bytes:
+    trainer.run(until=until, workers=workers, save_every=1e9, watch=no_watch)
+    return (trainer.out / STATE).read_bytes()
+
+
+@pytest.mark.slow
+def test_twenty_steps_learn_and_can_be_repeated(begin: Callable[[str], Trainer]) -> None:
+    first = train(begin("first"), 20)
+    lines = (begin("first").out / LOG).read_text(encoding="utf-8").splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert len(losses) == 20
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert train(begin("second"), 20) == first
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_in_the_same_bytes(begin: Callable[[str], Trainer]) -> None:
+    whole = train(begin("whole"), 4, workers=1)
+    train(begin("parts"), 2)
+    continued = begin("parts")
+    assert continued.step == 2
+    assert train(continued, 4) == whole
+
+
+@pytest.mark.slow
+def test_a_linear_attention_model_learns(tmp_path: Path) -> None:
+    trainer = Trainer(replace(SMALL, architecture="qwen3_5"), tmp_path)
+    losses = [loop_loss(trainer) for _ in range(6)]
+    assert losses[-1] < losses[0]
+    config = json.loads((trainer.front / "config.json").read_text(encoding="utf-8"))
+    assert config["text_config"]["linear_key_head_dim"] == 128
+
+
+def loop_loss(trainer: Trainer) -> float:
+    found = trainer.learn(step_parts(processor(trainer.front), trainer.recipe, 0))
+    every = [loss for losses in found.values() for loss in losses]
+    return sum(every) / len(every)
+
+
+def processor(folder: Path) -> object:
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(folder)
+
+
+def test_no_scene_of_training_is_one_of_a_benchmark_run() -> None:
+    trained = {
+        (one.category, one.case.image_id) for step in range(30) for one in drawings(Recipe(), step)
+    }
+    pools = {(name, pooled(name, 0).case.image_id) for name in POOLS}
+    seeds = {one.seed for step in (0, 10_000, 99_999) for one in drawings(Recipe(), step)}
+    assert min(seeds) >= TRAINING_SEEDS > Settings().seed
+    assert max(seeds) < VALIDATION_SEED
+
+    def shown(category: str, seed: int) -> set[tuple[str, str]]:
+        cases = load_cases(TASKS[category], Settings(seed=seed, n=60))
+        return {(category, cases[index].image_id) for index in range(60)}
+
+    for category in SHARES:
+        for seed in (0, 1, 12_345, TRAINING_SEEDS - 2, VALIDATION_SEED):
+            assert not (trained | pools) & shown(category, seed)
+
+
+def test_a_step_is_drawn_the_same_again() -> None:
+    assert drawings(Recipe(), 7) == drawings(Recipe(), 7)
+    assert drawings(Recipe(), 7) != drawings(Recipe(seed=1), 7)
+
+
+def test_right_answers_are_valid_and_nearly_right() -> None:
+    seen = set()
+    for step in range(4):
+        for one in drawings(Recipe(), step):
+            case: Case = one.case
+            text = sample(one).answer.removeprefix("```json\n").removesuffix("\n```")
+            stated = json.loads(text)
+            answer = one.task.pixel_answer(case.truth)
+            assert stated.keys() == answer.keys()
+            seen.add(one.category)
+            if one.category == "subject_fixation":
+                width, height = case.size
+                limits = (width, height, width, height)
+                for told, true, limit in zip(stated["box"], answer["box"], limits, strict=True):
+                    assert told % 10 == 0
+                    assert abs(told - true * 1000 / limit) <= 5.5
+            if one.category == "bbox_grounding":
+                left = [detection["box"][0] for detection in stated["detections"]]
+                assert left == sorted(left)
+    assert len(seen) > 10
+
+
+def test_prompts_are_short_and_answers_come_back(front: Path) -> None:
+    both = processor(front)
+    for one in drawings(Recipe(), 3):
+        made = sample(one)
+        inputs, length = encode(both, made)
+        ids = inputs["input_ids"][0].tolist()
+        answer = both.tokenizer.decode(ids[-length:-1])  # type: ignore[attr-defined]
+        assert answer == made.answer
+        assert inputs["attention_mask"].shape == inputs["input_ids"].shape
+        visual = inputs["image_grid_thw"].prod() // 4
+        assert len(ids) - length - visual < 140
+
+
+def test_recipes_are_kept(tmp_path: Path) -> None:
+    SMALL.write(tmp_path / "recipe.json")
+    assert read_recipe(tmp_path / "recipe.json") == SMALL
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    recipe = Recipe(steps=1000, warmup=100, rate=1.0, decay=0.25)
+    assert [recipe.rate_at(step) for step in (0, 49, 99, 500, 750, 875, 999)] == pytest.approx(
+        [0.01, 0.5, 1, 1, 1, 0.5, 0.004]
+    )
+
+
+@pytest.mark.slow
+def test_an_export_is_a_model_with_a_card(begin: Callable[[str], Trainer], tmp_path: Path) -> None:
+    trainer = begin("run")
+    train(trainer, 1)
+    export(trainer.out, tmp_path / "shipped")
+    names = {file.name for file in (tmp_path / "shipped").iterdir()}
+    assert {"README.md", "config.json", "tokenizer.json", "chat_template.jinja", WEIGHTS} <= names
+    card = (tmp_path / "shipped" / "README.md").read_text(encoding="utf-8")
+    assert "| training | 1 steps of 6 scenes" in card
+    assert "Not evaluated yet" in card
