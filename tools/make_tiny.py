@@ -15,7 +15,7 @@ import argparse
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -104,26 +104,37 @@ def corpus(lines: int = 1500) -> Iterator[str]:
 
 
 def tokenizer_json() -> str:
-    """A byte-level BPE tokenizer; digits stand alone, as in Qwen's."""
+    """The tokenizer of a random model; digits stand alone, as in Qwen's."""
+    return byte_pairs(corpus(), r"\p{N}", (), vocab_size=TEXT_TOKENS, max_token_length=16)
+
+
+def byte_pairs(lines: Iterable[str], pieces: str, constant: Sequence[str], **trainer: Any) -> str:
+    """Learns a byte-level BPE tokenizer with the special tokens of the Qwen models.
+
+    Args:
+        lines: What it is learnt from.
+        pieces: Regular expression; no token crosses the ends of its matches.
+        constant: Texts that are one token each.
+        trainer: Options of ``BpeTrainer``.
+
+    Returns:
+        The text of ``tokenizer.json``, without a newline at its end.
+    """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\p{N}"), "isolated"),
+            pre_tokenizers.Split(Regex(pieces), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=TEXT_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        max_token_length=16,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(corpus(), trainer)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    learning = trainers.BpeTrainer(initial_alphabet=alphabet, show_progress=False, **trainer)
+    tokenizer.train_from_iterator(lines, learning)
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in THINK])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in (*THINK, *constant)])
     return str(tokenizer.to_str(pretty=True))
 
 
@@ -155,7 +166,7 @@ def text_config(architecture: Architecture, shape: Shape, ids: dict[str, int]) -
     """The language half of a configuration."""
     config: dict[str, Any] = {
         "model_type": f"{architecture}_text",
-        "vocab_size": TEXT_TOKENS + len(ids) + shape.padding,
+        "vocab_size": 1 + max(ids.values()) + shape.padding,
         "hidden_size": shape.hidden,
         "intermediate_size": 2 * shape.hidden,
         "num_hidden_layers": shape.layers,
@@ -220,9 +231,8 @@ def processor_files() -> dict[str, Any]:
     }
 
 
-def text_files(architecture: Architecture, shape: Shape) -> dict[str, str]:
-    """Every file but the weights: name -> content."""
-    tokenizer = tokenizer_json()
+def text_files(architecture: Architecture, shape: Shape, tokenizer: str) -> dict[str, str]:
+    """Every file but the weights: name -> content; ``tokenizer`` is that of ``tokenizer.json``."""
     ids = token_ids(tokenizer)
     generation = {
         "do_sample": True,
@@ -254,14 +264,23 @@ def text_files(architecture: Architecture, shape: Shape) -> dict[str, str]:
     return written | {"tokenizer.json": tokenizer + "\n", "chat_template.jinja": template}
 
 
-def random_model(config_folder: Path, seed: int) -> Any:
-    """A model of the folder's configuration; matrices are drawn in the order of their names."""
+def new_model(config_folder: Path, seed: int) -> Any:
+    """A model of the folder's configuration in float32, with weights as the class starts them."""
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(config_folder))
+        return AutoModelForImageTextToText.from_config(
+            AutoConfig.from_pretrained(config_folder), dtype=torch.float32
+        )
+
+
+def random_model(config_folder: Path, seed: int) -> Any:
+    """A model of the folder's configuration; matrices are drawn in the order of their names."""
+    import torch
+
+    model = new_model(config_folder, seed)
     for name, weight in sorted(model.named_parameters()):
         if weight.dim() < 2:
             continue  # norms and biases keep what the architecture starts with
@@ -284,7 +303,7 @@ def build(
         seed: Of the random weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = text_files(architecture, shape)
+    files = text_files(architecture, shape, tokenizer_json())
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     random_model(folder, seed).save_pretrained(folder)

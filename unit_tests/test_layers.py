@@ -22,8 +22,7 @@ LEVELS = {
     5: ("models", "runners"),
     6: (
         "aggregate", "asking", "cells", "data_check", "decide", "evaluate", "fingerprints",
-        "floors", "manifest",
-        "rescoring", "stats", "store", "visual_tokens",
+        "floors", "manifest", "rescoring", "stats", "store", "visual_tokens",
     ),
     7: (
         "contact_sheets", "folder_tables", "measured", "overlays", "planning", "rebuilding",

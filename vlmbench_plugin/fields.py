@@ -247,7 +247,10 @@ def artifacts(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Same:
-    """A task's fields as a key: equal to themselves alone. Hashing the tree took 40 us an item."""
+    """A task's fields as a key: equal to themselves alone. Hashing the tree took 40 us an item.
+
+    Trees that are equal without being the same share their artifacts by ``_build``.
+    """
 
     fields: Fields
 

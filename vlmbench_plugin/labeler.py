@@ -72,8 +72,10 @@ class Labeler:
         for ref in refs:
             self._chunks.setdefault(ref.chunk, []).append(ref)
         self._fingerprints = Fingerprints(spec, bench.settings)
-        # The items of one chunk in the next mode have the same cases.
+        # The items of one chunk in the next mode have the same cases, and telling a case of one's
+        # own data takes reading its image. An item is told when it is foreseen, prepared and run.
         self._case = lru_cache(maxsize=CHUNK)(self._build)
+        self._fingerprint = lru_cache(maxsize=CHUNK)(self._identify)
         self._prepared: dict[str, Prepared] = {}
         self._asked: deque[str] = deque()
         self._generations: Iterator[Generation | RunnerError] = iter(())
@@ -119,8 +121,10 @@ class Labeler:
             self._runner.close()
             self._runner = None
 
-    def _fingerprint(self, ref: CaseRef) -> Fingerprint:
+    def _identify(self, ref: CaseRef) -> Fingerprint:
         identity = self._bench.sources[ref.category].identity(ref.index)
+        if identity is None:
+            identity = self._case(ref.category, ref.index).identity
         return self._fingerprints.of(self._bench.tasks[ref.category], identity, ref.mode)
 
     def _build(self, category: str, index: int) -> Case:

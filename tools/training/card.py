@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tools.training.checkpoint import WEIGHTS, write_weights
+from tools.training.checkpoint import MERGE, WEIGHTS, write_weights
 from tools.training.loop import FRONT, RECIPE, read_average
 from tools.training.recipe import DIFFICULTIES, FENCED, POOLS, SHARES, read_recipe
 
@@ -89,7 +89,7 @@ def card(run: Path, name: str, step: int, parameters: float) -> str:
         vision_hidden=sizes.vision_hidden,
         patch=sizes.patch,
         pixels=f"{pixels:,}",
-        visual=pixels // (2 * sizes.patch) ** 2,
+        visual=pixels // (MERGE * sizes.patch) ** 2,
         samples=f"{step * recipe.batch:,}",
         difficulties=", ".join(f"{share:.0%} {name}" for name, share in DIFFICULTIES.items()),
         steps=f"{step:,}",

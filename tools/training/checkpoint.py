@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.make_tiny import SPECIAL, Architecture, Shape, text_files, token_ids
+from tools.make_tiny import Architecture, Shape, text_files
 from tools.training.recipe import LARGEST_INPUT, Recipe, Sizes
-from tools.training.tokens import tokenizer_json, vocabulary_size
+from tools.training.tokens import tokenizer_json
 
 HEAD = 32
 """Width of an attention head: vLLM on a CPU takes it, as it takes 64 and 128."""
@@ -26,36 +26,15 @@ def write_front(folder: Path, recipe: Recipe) -> None:
         recipe: Whose architecture and sizes it has.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokenizer_json()
-    files = text_files(recipe.architecture, Shape(layers=recipe.sizes.layers, padding=0))
-    ids, old = token_ids(tokenizer), token_ids(files["tokenizer.json"])
-    renamed = {old[token]: ids[token] for token in SPECIAL}
-    for name, text in files.items():
-        if name == "tokenizer.json":
-            text = tokenizer + "\n"
-        elif name == "config.json":
-            config = _config(json.loads(text), recipe.architecture, recipe.sizes)
-            config["text_config"]["vocab_size"] = vocabulary_size(tokenizer)
-            text = _json(_with_ids(config, renamed))
-        elif name == "generation_config.json":
-            text = _json(_with_ids(json.loads(text), renamed))
+    shape = Shape(layers=recipe.sizes.layers, padding=0)
+    for name, text in text_files(recipe.architecture, shape, tokenizer_json()).items():
+        if name == "config.json":
+            text = _json(_config(json.loads(text), recipe.architecture, recipe.sizes))
         elif name.endswith("preprocessor_config.json"):
             least = (recipe.sizes.patch * MERGE) ** 2
             size = {"shortest_edge": least, "longest_edge": LARGEST_INPUT}
             text = _json(json.loads(text) | {"patch_size": recipe.sizes.patch, "size": size})
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def new_model(folder: Path, seed: int) -> Any:
-    """A model of the folder's configuration in float32 with weights as training starts them."""
-    import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return AutoModelForImageTextToText.from_config(
-            AutoConfig.from_pretrained(folder), dtype=torch.float32
-        )
 
 
 def write_weights(folder: Path, weights: Mapping[str, Any]) -> None:
@@ -98,15 +77,6 @@ def _config(config: dict[str, Any], architecture: Architecture, sizes: Sizes) ->
     if architecture.startswith("qwen3_vl"):
         config["vision_config"]["deepstack_visual_indexes"] = [sizes.vision_layers // 2]
     return config
-
-
-def _with_ids(value: Any, renamed: Mapping[int, int], key: str = "") -> Any:
-    """The same JSON with other token ids under the keys that hold such."""
-    if isinstance(value, dict):
-        return {name: _with_ids(inner, renamed, name) for name, inner in value.items()}
-    if not key.endswith("token_id"):
-        return value
-    return [renamed[one] for one in value] if isinstance(value, list) else renamed[value]
 
 
 def _json(value: Any) -> str:

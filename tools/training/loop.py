@@ -14,7 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tools.training.checkpoint import new_model, write_front
+from tools.make_tiny import new_model
+from tools.training.checkpoint import write_front
 from tools.training.recipe import Recipe
 from tools.training.samples import Part, step_parts
 
@@ -132,11 +133,8 @@ class Trainer:
 
     def _load(self) -> None:
         import torch
-        from safetensors import safe_open
 
-        with safe_open(self.out / STATE, framework="pt") as file:
-            self.step = int(file.metadata()["step"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self.step, tensors = _read_state(self.out)
         with torch.no_grad():
             for name, p in self.weights.items():
                 p.copy_(tensors[f"weights/{name}"])
@@ -189,12 +187,17 @@ def _optimizers(weights: Mapping[str, Any], recipe: Recipe) -> list[Any]:
 
 def read_average(run: Path) -> tuple[int, dict[str, Any]]:
     """The steps done at a run's last checkpoint, and the averaged weights: name -> tensor."""
+    step, found = _read_state(run, AVERAGE)
+    return step, {name.removeprefix(AVERAGE): tensor for name, tensor in found.items()}
+
+
+def _read_state(run: Path, prefix: str = "") -> tuple[int, dict[str, Any]]:
+    """The steps done at a run's last checkpoint, and its tensors whose names begin so."""
     from safetensors import safe_open
 
     with safe_open(run / STATE, framework="pt") as file:
-        found = [name for name in file.keys() if name.startswith(AVERAGE)]  # noqa: SIM118
-        weights = {name.removeprefix(AVERAGE): file.get_tensor(name) for name in found}
-        return int(file.metadata()["step"]), weights
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  # no iterator
+        return int(file.metadata()["step"]), {name: file.get_tensor(name) for name in names}
 
 
 def note(out: Path, line: Mapping[str, Any]) -> None:

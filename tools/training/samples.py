@@ -27,6 +27,7 @@ from vlmbench_plugin.asking import build_request, right_answer, task_artifacts
 from vlmbench_plugin.core import Answer, Case, Difficulty, Json, Request, VisionTask
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.runners._batching import collate
+from vlmbench_plugin.runners._loading import chat_prompt
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
@@ -172,12 +173,7 @@ def encode(processor: Any, one: Sample) -> tuple[dict[str, Any], int]:
     """A sample as inputs of one row, prompt and answer, and how many of its tokens are answer."""
     import torch
 
-    prompt = processor.apply_chat_template(
-        list(one.request.messages),
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=False,
-    )
+    prompt = chat_prompt(processor, one.request)
     made = processor(text=[prompt], images=[one.request.image()], return_tensors="pt")
     ids = [*processor.tokenizer.encode(one.answer), processor.tokenizer.eos_token_id]
     tails = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids)).long()}

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from tools.make_tiny import SPECIAL, THINK, token_ids
+from tools.make_tiny import byte_pairs
 from tools.training.recipe import DIFFICULTIES, FENCED, SHARES, TRAINING_SEEDS
 from tools.training.samples import Drawing, sample
 from vlmbench_plugin.settings import Settings
@@ -73,30 +73,6 @@ def corpus() -> tuple[list[str], list[str]]:
 
 
 def tokenizer_json() -> str:
-    """A byte-level BPE tokenizer, learnt from the project's own prompts and answers."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
+    """The tokenizer, learnt from the project's own prompts and answers."""
     constant, rest = corpus()
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PIECES), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=WORDS,
-        min_frequency=4,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(rest, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in (*THINK, *constant)])
-    return str(tokenizer.to_str(pretty=True))
-
-
-def vocabulary_size(tokenizer: str) -> int:
-    """Tokens of a ``tokenizer.json``."""
-    return 1 + max(token_ids(tokenizer).values())
+    return byte_pairs(rest, PIECES, constant, vocab_size=WORDS, min_frequency=4)

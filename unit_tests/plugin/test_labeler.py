@@ -11,11 +11,13 @@ import pytest
 from vlmbench_plugin import labeler as module
 from vlmbench_plugin.bench import Bench
 from vlmbench_plugin.chunks import CHUNK
-from vlmbench_plugin.core import Generation, Json, Mode, Request
+from vlmbench_plugin.core import Case, Generation, Identity, Json, Mode, Request
+from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.errors import RunnerError
 from vlmbench_plugin.items import CaseRef, Outcome, outcome_key
 from vlmbench_plugin.labeler import Labeler
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.tasks import TASKS
 
 CATEGORY = "data_type_differentiation"
 GOOD = Generation(text='{"format": "json"}', finish_reason="stop", constraint="none")
@@ -170,3 +172,28 @@ def test_a_runner_that_gives_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch
 
     labeler = made(monkeypatch, Silent(1), refs(1))
     assert asked(labeler, refs(1)[0]).status == "error"
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["drawn", "own"])
+def test_a_chunk_builds_each_case_once_for_both_modes(
+    monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    built: list[int] = []
+    cases = load_cases(TASKS[CATEGORY], Settings(n=CHUNK))
+
+    class Counted:
+        """Its cases are told without building them, or not, as those of one's own data."""
+
+        def __getitem__(self, index: int) -> Case:
+            built.append(index)
+            return cases[index]
+
+        def identity(self, index: int) -> Identity | None:
+            return cases.identity(index) if told else None
+
+    own = [*refs(CHUNK), *refs(CHUNK, "constrained")]
+    labeler = made(monkeypatch, Batching(8), own)
+    monkeypatch.setattr(labeler._bench, "sources", {CATEGORY: Counted()})
+    outcomes = [asked(labeler, ref) for ref in own]
+    assert built == list(range(CHUNK))
+    assert len({outcome.key for outcome in outcomes}) == 2 * CHUNK

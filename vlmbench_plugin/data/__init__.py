@@ -27,8 +27,8 @@ class CaseSource(Protocol):
 
     def __getitem__(self, index: int, /) -> Case: ...
 
-    def identity(self, index: int, /) -> Identity:
-        """Returns ``self[index].identity``, without building the case where that can be had."""
+    def identity(self, index: int, /) -> Identity | None:
+        """Returns ``self[index].identity``; None where telling it takes building the case."""
         ...
 
     def describe(self) -> Mapping[str, Json]:

@@ -11,6 +11,7 @@ from typing import Any
 from vlmbench_plugin.core import Request
 from vlmbench_plugin.errors import RunnerError
 from vlmbench_plugin.runners._grammar import GrammarMasks
+from vlmbench_plugin.runners._loading import chat_prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,7 @@ class Preparing:
     def _inputs(self, request: Request) -> Mapping[str, Any]:
         """One prompt and image as the model takes them."""
         image = request.image()
-        prompt = self._processor.apply_chat_template(
-            list(request.messages),
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
+        prompt = chat_prompt(self._processor, request)
         made: Mapping[str, Any] = self._processor(
             text=[prompt], images=[image], return_tensors="pt"
         )

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vlmbench_plugin.core import ModelSpec
+from vlmbench_plugin.core import ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -112,6 +112,18 @@ def stop_ids(declared: int | list[int] | None, own: int | None) -> tuple[int, ..
     """Joins what the generation configuration and the tokenizer declare."""
     ids = {*(declared if isinstance(declared, list) else [declared]), own}
     return tuple(sorted(token for token in ids if token is not None))
+
+
+def chat_prompt(processor: Any, request: Request) -> str:
+    """Renders a request's messages with the model's chat template, up to where it answers."""
+    return str(
+        processor.apply_chat_template(
+            list(request.messages),
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+    )
 
 
 def load_model(spec: ModelSpec, device: Any, dtype: Any) -> Any:

@@ -18,6 +18,7 @@ from vlmbench_plugin.parsing import is_looping
 from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY, LOOP_TAIL
 from vlmbench_plugin.runners._loading import (
     cached_revisions,
+    chat_prompt,
     check_folder,
     commit_of,
     delete_revisions,
@@ -134,12 +135,7 @@ class VllmRunner:
 
     async def _answer(self, request: Request) -> Generation:
         image = await drawn(request, lambda image: image)
-        text = self._processor.apply_chat_template(
-            list(request.messages),
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
+        text = chat_prompt(self._processor, request)
         prompt = {"prompt": text, "multi_modal_data": {"image": image}}
         watch = Stopwatch(self._clock)
         try:
