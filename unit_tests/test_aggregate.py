@@ -38,6 +38,7 @@ def item(index: int, score: float | None, **changes: Any) -> Record:
         "mode": "json_mode",
         "image_id": f"image-{index:04d}",
         "key": f"key-{index}",
+        "key_parts": {},
         "case_index": index,
         "runner": "vlm",
         "dataset": "synthetic",

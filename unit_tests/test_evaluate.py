@@ -148,6 +148,23 @@ def test_a_record_with_other_fields_names_them() -> None:
     assert values["format_version"] == FORMAT_VERSION
 
 
+@pytest.mark.parametrize("parts", [None, [], {"prompt": 7}, {"prompt": ["0"]}])
+def test_damaged_parts_of_a_fingerprint_are_told(parts: object) -> None:
+    values = json.loads(record_of(RIGHT).to_json()) | {"key_parts": parts}
+    with pytest.raises(StoreError, match="expected key_parts that map names to digits"):
+        Record.from_json(json.dumps(values))
+
+
+def test_records_of_a_cell_hold_their_parts_once() -> None:
+    lines = [
+        dataclasses.replace(record_of(RIGHT), key_parts={"prompt": "00000000"}).to_json()
+        for _ in range(2)
+    ]
+    first, second = map(Record.from_json, lines)
+    assert first.key_parts is second.key_parts
+    assert first.key_parts == {"prompt": "00000000"}
+
+
 def test_nan_never_reaches_a_file() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         dataclasses.replace(record_of(RIGHT), primary_score=float("nan")).to_json()

@@ -53,6 +53,7 @@ def make(image_id: str, **changes: Any) -> Record:
         "mode": "json_mode",
         "image_id": image_id,
         "key": "k",
+        "key_parts": {},
         "format_version": FORMAT_VERSION,
         "status": "passed",
         "runner": "vlm",

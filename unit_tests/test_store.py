@@ -37,6 +37,7 @@ def make(image_id: str = "a", key: str = "k1", **changes: Any) -> Record:
         "mode": "json_mode",
         "image_id": image_id,
         "key": key,
+        "key_parts": {},
         "format_version": FORMAT_VERSION,
         "status": "passed",
         "raw_text": '{"lines": ["Zürich \u2028 \U0001f600"]}\n',

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from vlmbench_plugin import coords
 from vlmbench_plugin.asking import REASONING, answer_budget
-from vlmbench_plugin.core import Identity, Json, Mode, ModelSpec, VisionTask
+from vlmbench_plugin.core import Identity, Json, Mode, ModelSpec, VisionTask, Vocabulary
 from vlmbench_plugin.fields import artifacts
 from vlmbench_plugin.settings import Settings
 
@@ -21,7 +21,8 @@ SHOWN = 8
 _ANY_SIZE = (1000, 1000)
 """The size that the coordinates' description is hashed for; an image's own is part of its data."""
 
-Digests: TypeAlias = Mapping[str, bytes]
+Shared: TypeAlias = tuple[Vocabulary, bytes, Mapping[str, str]]
+"""What items share: their vocabulary, the hashes of the parts one after the other, the parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,9 @@ class Fingerprint:
 
     Attributes:
         key: The hash of everything, 32 hexadecimal digits.
-        parts: The first eight digits of each part's own hash, so that it can be told which part of
-            two fingerprints differs.
+        parts: The first eight digits of the hash of each part that the items of one (task,
+            vocabulary, mode) share, so that it can be told which part of two fingerprints differs;
+            where none does, the case itself differs.
     """
 
     key: str
@@ -55,7 +57,7 @@ class Fingerprints:
     def __init__(self, spec: ModelSpec, settings: Settings) -> None:
         self._spec = spec
         self._settings = settings
-        self._shared: dict[tuple[str, Mode], tuple[Mapping[str, tuple[str, ...]], Digests]] = {}
+        self._shared: dict[tuple[str, Mode], Shared] = {}
 
     def of(self, task: VisionTask, identity: Identity, mode: Mode) -> Fingerprint:
         """Returns the fingerprint of one item.
@@ -65,8 +67,8 @@ class Fingerprints:
         """
         known = self._shared.get((task.category, mode))
         if known is None or known[0] is not identity.vocabulary:
-            known = identity.vocabulary, self._digests(task, identity, mode)
-            self._shared[task.category, mode] = known
+            known = self._shared[task.category, mode] = self._share(task, identity, mode)
+        _, digests, parts = known
         data = [
             self._settings.dataset_name,
             identity.source,
@@ -74,13 +76,10 @@ class Fingerprints:
             identity.revision,
             identity.asked,
         ]
-        digests = {**known[1], "data": _digest(data)}
-        return Fingerprint(
-            key=hashlib.sha256(b"".join(digests.values())).hexdigest()[:32],
-            parts={name: digest.hex()[:SHOWN] for name, digest in digests.items()},
-        )
+        key = hashlib.sha256(digests + _digest(data)).hexdigest()[:32]
+        return Fingerprint(key=key, parts=parts)
 
-    def _digests(self, task: VisionTask, identity: Identity, mode: Mode) -> Digests:
+    def _share(self, task: VisionTask, identity: Identity, mode: Mode) -> Shared:
         spec, settings, rule = self._spec, self._settings, self._settings.vocabulary
         built = artifacts(task.fields, identity.vocabulary, spec.frame, rule)
         facts: dict[str, Json] = {
@@ -104,7 +103,9 @@ class Fingerprints:
             "reasoning": REASONING,
             "seed": settings.seed,
         }
-        return {name: _digest(value) for name, value in facts.items()}
+        digests = {name: _digest(value) for name, value in facts.items()}
+        parts = {name: digest.hex()[:SHOWN] for name, digest in digests.items()}
+        return identity.vocabulary, b"".join(digests.values()), parts
 
 
 def _digest(value: Json) -> bytes:

@@ -12,7 +12,9 @@ from vlmbench_plugin.record import FORMAT_VERSION, Record
 from vlmbench_plugin.runners.replay import ReplayRunner
 from vlmbench_plugin.settings import Settings
 
-EMPTY: dict[str, Any] = {field.name: None for field in dataclasses.fields(Record)}
+EMPTY: dict[str, Any] = {field.name: None for field in dataclasses.fields(Record)} | {
+    "key_parts": {}
+}
 
 
 def record(index: int, **changes: Any) -> Record:
