@@ -21,12 +21,13 @@ LEVELS = {
     4: ("data",),
     5: ("models", "runners"),
     6: (
-        "aggregate", "asking", "cells", "data_check", "decide", "evaluate", "fingerprints",
-        "floors", "manifest", "rescoring", "stats", "store", "visual_tokens",
+        "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
+        "findings", "fingerprints", "floors", "gates", "manifest", "merging", "pairing", "ranking",
+        "rescoring", "routing", "stats", "store", "tax", "visual_tokens",
     ),
     7: (
-        "contact_sheets", "folder_tables", "measured", "overlays", "planning", "rebuilding",
-        "report", "run_plan", "spec_plan", "thumbnails",
+        "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",
+        "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
     ),
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",
