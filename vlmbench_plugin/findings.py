@@ -1,7 +1,7 @@
 """What is concluded from a run, as values: ranks, the choice of a model, taxes, costs, routes.
 
-``ranking.py``, ``decide.py``, ``tax.py``, ``costs.py``, ``acceptance.py`` and ``routing.py`` compute
-them from records; ``report/*`` shows them. Yields, shares and differences are in [0, 1] or
+``ranking.py``, ``decide.py``, ``tax.py``, ``costs.py``, ``acceptance.py`` and ``routing.py``
+compute them from records; ``report/*`` shows them. Yields, shares and differences are in [0, 1] or
 [-1, 1]; intervals are 95 % unless told otherwise; None is "no data", never a 0.
 """
 
