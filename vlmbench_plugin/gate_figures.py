@@ -103,10 +103,6 @@ def mean_figure(per_task: Sequence[Sequence[float]]) -> Figure | None:
 def unpaired_figure(scores: Sequence[float], old: float, old_interval: Interval) -> Figure | None:
     """Returns a yield less an earlier one of which only mean and interval are known.
 
-    The interval is that of independent images (Newcombe 1998, method 10: the distances of the ends
-    from the means, added as squares). On the same images it is too wide, never too narrow, as long
-    as what is hard for one model is hard for the other.
-
     Args:
         scores: One score in [0, 1] per image of this run.
         old: The earlier mean.
@@ -116,9 +112,21 @@ def unpaired_figure(scores: Sequence[float], old: float, old_interval: Interval)
     if interval is None:
         return None
     new = _mean(scores)
-    low = math.hypot(new - interval[0], old_interval[1] - old)
-    high = math.hypot(interval[1] - new, old - old_interval[0])
-    return _by_width(new - old, (new - old - low, new - old + high), len(scores))
+    change = difference_interval(new, interval, old, old_interval)
+    return _by_width(new - old, change, len(scores))
+
+
+def difference_interval(
+    new: float, new_interval: Interval, old: float, old_interval: Interval
+) -> Interval:
+    """Returns the interval of ``new - old`` for independent images.
+
+    Newcombe (1998), method 10: the distances of the ends from the means, added as squares. On the
+    same images it is too wide wherever what is hard once is hard again.
+    """
+    low = math.hypot(new - new_interval[0], old_interval[1] - old)
+    high = math.hypot(new_interval[1] - new, old - old_interval[0])
+    return new - old - low, new - old + high
 
 
 def speed_figure(images: Sequence[Timed]) -> Figure | None:

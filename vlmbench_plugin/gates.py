@@ -199,11 +199,14 @@ def _verdict(gate: Gate, key: _Key, tasks: _Tasks, baseline: Baseline | None) ->
     outcome, needed = _judged(found, gate.least)
     title = model if reasoning == "off" else f"{model} (reasoning {reasoning})"
     where = category or f"mean of {len(tasks)} categories"
-    parts = _said(gate.kind, found, empty if category is None else ())
+    parts = _said(gate.kind, found, empty, category)
     parts.append(_WORDING[gate.kind].asked.format(gate.bar))
     if outcome == "undecided":
-        count, verb = (MOST_IMAGES, "would not") if needed is None else (needed, "would")
-        parts.append(f"about {count:,} images {verb} decide")
+        parts.append(
+            f"{MOST_IMAGES:,} images would not decide"
+            if needed is None
+            else f"about {needed:,} images would decide"
+        )
     return Verdict(
         gate=gate,
         model=model,
@@ -219,14 +222,16 @@ def _verdict(gate: Gate, key: _Key, tasks: _Tasks, baseline: Baseline | None) ->
     )
 
 
-def _said(kind: Kind, found: Figure | None, empty: Sequence[str]) -> list[str]:
+def _said(
+    kind: Kind, found: Figure | None, empty: Sequence[str], category: str | None
+) -> list[str]:
     """Returns the figure in words, or why there is none."""
     if empty:
-        return [f"no item scored in {', '.join(empty)}"]
+        return ["no item scored" if category else f"no item scored in {', '.join(empty)}"]
     if found is None:
         return [_WORDING[kind].lacking]
     low, high = found.interval
-    figure = _WORDING[kind].figure.format(found.value)
+    figure = _WORDING[kind].figure.format(round(found.value, 3) + 0.0)  # never -0.000
     return [figure, f"95 % interval {low:.3f} to {high:.3f}", f"n {found.n}"]
 
 
