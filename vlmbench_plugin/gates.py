@@ -198,7 +198,7 @@ def _verdict(gate: Gate, key: _Key, tasks: _Tasks, baseline: Baseline | None) ->
     found = None if empty else _FIGURES[gate.kind](tasks, baseline)
     outcome, needed = _judged(found, gate.least)
     title = model if reasoning == "off" else f"{model} (reasoning {reasoning})"
-    where = category or f"mean of {len(tasks)} categories"
+    where = category or f"mean of {len(tasks)} categor{'y' if len(tasks) == 1 else 'ies'}"
     parts = _said(gate.kind, found, empty, category)
     parts.append(_WORDING[gate.kind].asked.format(gate.bar))
     if outcome == "undecided":
