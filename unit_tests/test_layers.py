@@ -23,7 +23,8 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "baselines", "cells", "costs", "data_check", "decide",
         "evaluate", "findings", "fingerprints", "floors", "gate_figures", "gates", "manifest",
-        "merging", "pairing", "ranking", "rescoring", "routing", "stats", "store", "tax", "visual_tokens",
+        "merging", "pairing", "ranking", "rescoring", "routing", "stats", "store", "tax",
+        "visual_tokens",
     ),
     7: (
         "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",

@@ -70,16 +70,7 @@ class RunGates:
             _check_selected(gate, cells, bench)
         if settings.baseline is None:
             return cls(gates=gates, cells=cells, baseline=None)
-        found = read_baseline(Path(settings.baseline))
-        if found.path.resolve() == folder.resolve() and not settings.fresh:
-            raise UsageError(
-                f"--baseline {settings.baseline} is the folder that this run writes to",
-                hint="write to another one, with --report-dir or --fresh",
-            )
-        records = [
-            today(record, tasks, everything=settings.rescore) for record in found.scored.values()
-        ]
-        found = dataclasses.replace(found, scored={item_of(record): record for record in records})
+        found = _baseline(Path(settings.baseline), settings, folder, tasks)
         compared = [cell for cell in cells if _compared(gates, COMPARING, cell)]
         check_cells(found, compared)
         check_images(found, compared, bench.sources, settings.dataset_name)
@@ -121,6 +112,22 @@ def check_gates(settings: Settings, categories: tuple[str, ...]) -> None:
         raise UsageError(
             f"--{comparing[0]} needs --baseline PATH, the results folder of an earlier run"
         )
+
+
+def _baseline(
+    path: Path, settings: Settings, folder: Path, tasks: Mapping[str, VisionTask]
+) -> Baseline:
+    """Reads the baseline; records of an older scorer are scored again, as those of the run are."""
+    found = read_baseline(path)
+    if found.path.resolve() == folder.resolve() and not settings.fresh:
+        raise UsageError(
+            f"--baseline {path} is the folder that this run writes to",
+            hint="write to another one, with --report-dir or --fresh",
+        )
+    records = [
+        today(record, tasks, everything=settings.rescore) for record in found.scored.values()
+    ]
+    return dataclasses.replace(found, scored={item_of(record): record for record in records})
 
 
 def _check_category(gate: Gate, categories: tuple[str, ...]) -> None:
