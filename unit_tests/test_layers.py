@@ -21,9 +21,10 @@ LEVELS = {
     4: ("data",),
     5: ("models", "runners"),
     6: (
-        "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
-        "findings", "fingerprints", "floors", "gates", "manifest", "merging", "pairing", "ranking",
-        "rescoring", "routing", "stats", "store", "tax", "visual_tokens",
+        "acceptance", "aggregate", "asking", "baselines", "cells", "costs", "data_check", "decide",
+        "evaluate", "findings", "fingerprints", "floors", "gate_figures", "gates", "manifest",
+        "merging", "pairing", "ranking", "rescoring", "routing", "stats", "store", "tax",
+        "visual_tokens",
     ),
     7: (
         "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",
@@ -31,8 +32,8 @@ LEVELS = {
     ),
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",
-        "option_table", "options", "plan_command", "plugin", "results", "scheduling", "session",
-        "short_options",
+        "option_table", "options", "plan_command", "plugin", "results", "run_gates", "scheduling",
+        "session", "short_options",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -33,8 +33,8 @@ commands:
   report DIR           build the tables of a results folder again (--rescore)
 
 Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
-0 when every item is accounted for and every gate holds, 1 for errors, missing items or a gate
-not met, 2 where the images or labels cannot be had, 4 for a wrong option. The conftest.py of the
+0 when every item is accounted for and no gate fails, 1 for errors, missing items or a failed
+gate, 2 where the images or labels cannot be had, 4 for a wrong option. The conftest.py of the
 current folder is loaded, its ini file is not.
 
 examples:

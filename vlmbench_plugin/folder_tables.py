@@ -7,7 +7,7 @@ order of its models), so that the tables can be built again from ``results.jsonl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,12 @@ from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
+from vlmbench_plugin.gates import Verdict
+from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import markdown, summary, terminal
 from vlmbench_plugin.report.heading import Heading
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ def tables(
     records: Iterable[Record],
     tasks: Mapping[str, VisionTask],
     specs: Mapping[str, ModelSpec],
+    gates: Sequence[Verdict] = (),
 ) -> Tables:
     """Builds the tables of a folder.
 
@@ -56,6 +57,7 @@ def tables(
         records: All records of the folder.
         tasks: Category -> task; a category without one has no floor.
         specs: Model name -> its entry (``known_specs``).
+        gates: What became of the gates of the run that these tables are of.
     """
     records = tuple(records)
     floors = _floors(records, tasks)
@@ -71,7 +73,7 @@ def tables(
         files={
             "metrics.jsonl": summary.metrics_lines(rows),
             "leaderboard.md": markdown.leaderboard(board, compared, heading),
-            "summary.json": summary.as_json(board, compared, heading),
+            "summary.json": summary.as_json(board, compared, heading, gates),
             "summary.csv": summary.as_csv(compared),
         },
         lines=terminal.leaderboard_lines(board, compared, heading),

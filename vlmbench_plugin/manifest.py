@@ -18,6 +18,7 @@ from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json, ModelSpec
 from vlmbench_plugin.settings import Settings
 
+MANIFEST = "manifest.json"
 MASK = "***"
 PACKAGES = (
     "accelerate", "datasets", "numpy", "pillow", "pydantic", "pytest", "pytest-xdist", "scipy",
@@ -82,14 +83,19 @@ def manifest(
         "prompts": prompts,
         "python": sys.version,
         "packages": {name: _version(name) for name in PACKAGES},
-        "machine": {
-            "platform": platform.platform(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "host": platform.node(),
-        },
+        "machine": machine(),
     }
     return {name: _plain(value, pasted) for name, value in content.items()}
+
+
+def machine() -> dict[str, Json]:
+    """Returns what tells the machine that this process runs on from others."""
+    return {
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "host": platform.node(),
+    }
 
 
 def _mask_command(command: Sequence[str]) -> list[str]:

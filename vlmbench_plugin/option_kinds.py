@@ -94,6 +94,32 @@ def share(option: str, text: str) -> float:
     return value
 
 
+def positive(option: str, text: str) -> float:
+    """Takes a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise pytest.UsageError(f"{option} takes a number above 0, such as 0.9, got {text!r}")
+    return value
+
+
+def bar(option: str, text: str) -> tuple[str | None, float]:
+    """Takes a number from 0 to 1, which is None's, or CATEGORY=NUMBER."""
+    category, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0 or bool(category) != bool(equals):
+        percent = f"; did you mean {value / 100:g}?" if 1.0 < value <= 100.0 else ""
+        raise pytest.UsageError(
+            f"{option} takes a number from 0 to 1, or CATEGORY=NUMBER, got {text!r}{percent}"
+        )
+    return category.strip() or None, value
+
+
 def one_of(*valid: str) -> Read:
     """Takes one of ``valid``."""
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from vlmbench_plugin.option_kinds import (
     Option,
+    bar,
     on_off,
     one_of,
     one_of_core,
     pair,
+    positive,
     share,
     whole,
     whole_or_auto,
@@ -181,10 +183,49 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         field="min_yield",
         names=("min-yield",),
-        metavar="YIELD",
-        read=share,
-        help="Exit with 1 if the effective yield of any (model, category, mode) is lower "
+        metavar="[CATEGORY=]YIELD",
+        listed=True,
+        read=bar,
+        help="Gate: the least effective yield of every (model, category, mode), of one category, "
+        "or with all=YIELD of the mean over them; repeatable, or a comma list (default: no gate)",
+    ),
+    Option(
+        field="min_valid",
+        names=("min-valid",),
+        metavar="[CATEGORY=]SHARE",
+        listed=True,
+        read=bar,
+        help="Gate: the least share of schema-valid answers, as --min-yield (default: no gate)",
+    ),
+    Option(
+        field="max_regression",
+        names=("max-regression",),
+        metavar="[CATEGORY=]LOSS",
+        listed=True,
+        read=bar,
+        help="Gate: the largest loss of effective yield against --baseline, image by image "
         "(default: no gate)",
+    ),
+    Option(
+        field="min_speed_ratio",
+        names=("min-speed-ratio",),
+        metavar="RATIO",
+        read=positive,
+        help="Gate: the least ratio of tokens per second to those of --baseline, which has to come "
+        "from the same machine (default: no gate)",
+    ),
+    Option(
+        field="baseline",
+        names=("baseline",),
+        metavar="PATH",
+        help="Results folder of the earlier run that --max-regression and --min-speed-ratio "
+        "compare with, or its results.jsonl or metrics.jsonl",
+    ),
+    Option(
+        field="strict_gates",
+        names=("strict-gates",),
+        help="Exit with 1 for an undecided gate too: one whose bar lies inside the interval "
+        "(default: for failed gates alone)",
     ),
     Option(
         field="thumbnails",

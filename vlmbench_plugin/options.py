@@ -197,6 +197,7 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
             raise UnknownNameError("runner", settings.runner, RUNNERS)
         resolve_models(settings.models, settings.frame)
         _check_server(settings)
+        _check_gates(settings, categories)
     except VlmBenchError as error:
         raise pytest.UsageError(str(error)) from error
     _check_data(settings)
@@ -217,6 +218,14 @@ def _check_server(settings: Settings) -> None:
         read_address(settings.server_url)
     elif settings.server_url is not None:
         raise UsageError("--server-url is for --runner openai: no other runner asks a server")
+
+
+def _check_gates(settings: Settings, categories: tuple[str, ...]) -> None:
+    bars = (*settings.min_yield, *settings.min_valid, *settings.max_regression)
+    if bars or settings.min_speed_ratio is not None or settings.baseline is not None:
+        from vlmbench_plugin.run_gates import check_gates
+
+        check_gates(settings, categories)
 
 
 def _check_data(settings: Settings) -> None:

@@ -13,13 +13,15 @@ from vlmbench_plugin import thumbnails
 from vlmbench_plugin.aggregate import MetricsRow
 from vlmbench_plugin.bench import Bench, bench_of
 from vlmbench_plugin.core import Json, VisionTask
-from vlmbench_plugin.folder_tables import MANIFEST, known_specs, metrics_rows, tables
+from vlmbench_plugin.folder_tables import known_specs, metrics_rows, tables
+from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.items import Outcome
-from vlmbench_plugin.manifest import manifest
+from vlmbench_plugin.manifest import MANIFEST, manifest
 from vlmbench_plugin.options import own_tasks, report_folder, settings_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import terminal
 from vlmbench_plugin.rescoring import rescore_folder, today
+from vlmbench_plugin.run_gates import RunGates
 from vlmbench_plugin.runners import needs_pixels
 from vlmbench_plugin.store import Store
 from vlmbench_plugin.tasks import TASKS
@@ -37,6 +39,10 @@ class Results:
         tasks: Every task known, by category; the folder may hold more than this run asks for.
         command: The command line, for the manifest.
         rescored: What scoring the folder's records again changed, one line each.
+        gates: Of this run.
+
+    Attributes:
+        verdicts: What became of the gates, once ``finish`` has run.
     """
 
     def __init__(
@@ -46,7 +52,10 @@ class Results:
         tasks: Mapping[str, VisionTask],
         command: Sequence[str],
         rescored: Sequence[str],
+        gates: RunGates,
     ) -> None:
+        self.verdicts: tuple[Verdict, ...] = ()
+        self._gates = gates
         self._store = store
         self._bench = bench
         self._tasks = tasks
@@ -61,18 +70,23 @@ class Results:
             self._write_manifest(None)
 
     @classmethod
-    def open(cls, config: pytest.Config) -> Results:
+    def open(cls, config: pytest.Config, groups: Collection[str]) -> Results:
         """Opens, and locks, the results folder of a run.
+
+        Args:
+            config: Of this pytest run.
+            groups: (Model, category, mode) of this run, as in the items' ids.
 
         Raises:
             StoreError: If the folder cannot be read or another run is writing to it.
+            UsageError: If a gate cannot be judged.
         """
-        bench = bench_of(config)
+        bench, tasks = bench_of(config), _tasks(config)
+        gates = RunGates.open(bench, groups, report_folder(config), tasks)
         store = Store.open(report_folder(config), fresh=bench.settings.fresh)
-        tasks = _tasks(config)
         rescored = rescore_folder(store, tasks, everything=bench.settings.rescore)
         command = ["pytest", *map(str, config.invocation_params.args)]
-        return cls(store, bench, tasks, command, rescored)
+        return cls(store, bench, tasks, command, rescored, gates)
 
     @property
     def folder(self) -> Path:
@@ -123,7 +137,8 @@ class Results:
         """
         records = self._store.records
         settings = self._bench.settings
-        found = tables(records, self._tasks, self._specs)
+        self.verdicts = self._gates.verdicts(records)
+        found = tables(records, self._tasks, self._specs, self.verdicts)
         self._lines = found.lines
         for name, content in found.files.items():
             self._store.write(name, content)
@@ -140,14 +155,6 @@ class Results:
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
         return [*self._lines, *self._bench.notes(), *self._store.notes, *self._rescored]
-
-    def gate(self, row: MetricsRow) -> str | None:
-        """Returns why a row does not meet ``--min-yield``, or None."""
-        bar, reached = self._bench.settings.min_yield, row.effective_yield
-        if bar is None or (reached is not None and reached >= bar):
-            return None
-        said = "no item scored" if reached is None else f"yield {reached:.3f}"
-        return f"gate not met: {row.model} {row.category} {row.mode}: {said}, at least {bar} needed"
 
     def close(self) -> None:
         """Releases the folder."""

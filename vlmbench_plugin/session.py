@@ -20,6 +20,7 @@ from vlmbench_plugin.errors import VlmBenchError
 from vlmbench_plugin.options import given_on_command_line, report_folder, settings_of
 
 if TYPE_CHECKING:
+    from vlmbench_plugin.gates import Outcome
     from vlmbench_plugin.results import Results
 
 _ITEM = re.compile(r"\[(?P<group>.+-(?:json_mode|constrained))-\d{4,}\]$")
@@ -45,6 +46,7 @@ class Controller:
         self._slots: dict[str, int] = {}
         self._done: str | None = None
         self._problems: list[str] = []
+        self._open_gates: list[str] = []
         self._results: Results | None = None
         self._started = time.monotonic()
 
@@ -80,7 +82,7 @@ class Controller:
 
         try:
             _preflight.check_extra(settings_of(self._config).runner)
-            return Results.open(self._config)
+            return Results.open(self._config, set(self._groups.values()))
         except VlmBenchError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -210,8 +212,15 @@ class Controller:
         if errors:
             self._problems.append(f"{len(errors)} errors: the harness failed, not the model")
         rows = results.finish(set(self._groups.values()))
-        self._problems += [gate for row in rows if (gate := results.gate(row)) is not None]
-        junit.add_rows(self._config, rows, results.gate)
+        failing: tuple[Outcome, ...] = ("failed",)
+        if settings_of(self._config).strict_gates:
+            failing = ("failed", "undecided")
+        self._problems += [v.sentence for v in results.verdicts if v.outcome in failing]
+        self._open_gates = [
+            v.sentence for v in results.verdicts if v.outcome not in (*failing, "held")
+        ]
+        junit.add_rows(self._config, rows)
+        junit.add_gates(self._config, rows, results.verdicts, failing)
 
     def pytest_unconfigure(self) -> None:
         """Releases the results folder, however the run ended."""
@@ -249,6 +258,12 @@ class Controller:
                 f"Replayed {self._replayed} of {len(self._groups)} items from an earlier run; "
                 "--fresh generates them again."
             )
+        verdicts = self._results.verdicts
+        if verdicts:
+            held = sum(verdict.outcome == "held" for verdict in verdicts)
+            terminalreporter.write_line(f"{held} of {len(verdicts)} gates held")
+        for line in self._open_gates:
+            terminalreporter.write_line(line, yellow=True)
         for line in self._problems:
             terminalreporter.write_line(line, red=True)
         terminalreporter.write_line(f"Written to {self._results.folder}")

@@ -40,7 +40,12 @@ class Settings:
     rescore: bool = False
     replay: str | None = None
     on_miss: Literal["miss", "fail"] = "miss"
-    min_yield: float | None = None
+    min_yield: tuple[tuple[str | None, float], ...] = ()
+    min_valid: tuple[tuple[str | None, float], ...] = ()
+    max_regression: tuple[tuple[str | None, float], ...] = ()
+    min_speed_ratio: float | None = None
+    baseline: str | None = None
+    strict_gates: bool = False
     thumbnails: bool | None = None
     clear_cache_after_model: bool = False
     device: str = "auto"

@@ -30,7 +30,7 @@ def test_every_setting_has_exactly_one_option() -> None:
 
 
 def test_help_starts_with_a_capital_and_says_the_default() -> None:
-    silent = {"data_dir", "replay", "runner_args"}  # without a value there is nothing
+    silent = {"baseline", "data_dir", "replay", "runner_args"}  # without a value there is nothing
     for option in OPTIONS:
         assert option.help[0].isupper(), option.field
         assert ("(default: " in option.help) != (option.field in silent), option.field
@@ -61,13 +61,20 @@ def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
         "report-dir": "here",
         "replay": ".",
         "on-miss": "fail",
-        "min-yield": "0.25",
+        "min-yield": "0.25,ocr_text=0.5,all=0.125",
+        "min-valid": "segmentation=0.75",
+        "max-regression": "0.0625",
+        "min-speed-ratio": "1.5",
+        "baseline": "old",
         "thumbnails": "off",
         "device": "cpu,cpu",
         "dtype": "float32",
         "runner-arg": "a=1=2",
     }
-    flags = ("fresh", "clear-cache-after-model", "blind")
+    flags = ("fresh", "clear-cache-after-model", "blind", "strict-gates")
+
+    old = pytester.mkdir("old")
+    (old / "results.jsonl").touch()
 
     def spelled(prefix: str) -> list[str]:
         given = [f"{prefix}{name}={value}" for name, value in values.items()]
@@ -97,7 +104,12 @@ def test_long_and_short_names_mean_the_same(pytester: pytest.Pytester) -> None:
         blind=True,
         replay=".",
         on_miss="fail",
-        min_yield=0.25,
+        min_yield=((None, 0.25), ("ocr_text", 0.5), ("all", 0.125)),
+        min_valid=(("segmentation", 0.75),),
+        max_regression=((None, 0.0625),),
+        min_speed_ratio=1.5,
+        baseline="old",
+        strict_gates=True,
         thumbnails=False,
         clear_cache_after_model=True,
         device="cpu,cpu",
@@ -204,7 +216,27 @@ def test_a_category_option_is_a_selection_too(pytester: pytest.Pytester) -> None
         (("--n", "twelve"), "*--n takes a whole number of at least 1, got 'twelve'*"),
         (("--seed", "-1"), "*--seed takes a whole number of at least 0, got '-1'*"),
         (("--right-at", "50"), "*--right-at takes a number from 0 to 1, got '50'*"),
-        (("--min-yield", "nan"), "*--min-yield takes a number from 0 to 1, got 'nan'*"),
+        (("--min-yield", "nan"), "*--min-yield takes a number from 0 to 1, or *, got 'nan'*"),
+        (("--min-yield", "1.5"), "*--min-yield takes a number from 0 to 1, or *, got '1.5'*"),
+        (("--min-yield", "ocr_text=60"), "*, got 'ocr_text=60'; did you mean 0.6[?]"),
+        (("--min-valid", "x="), "*--min-valid takes a number *or CATEGORY=NUMBER, got 'x='*"),
+        (("--min-valid", "=0.5"), "*--min-valid takes *, got '=0.5'*"),
+        (("--min-yield", "segmentatoin=0.5"), "*did you mean segmentation=0.5[?]"),
+        (("--min-yield", "cats=0.5"), "*unknown category of --min-yield 'cats'; valid: all, *"),
+        (("--min-yield", "0.5,0.6"), "*--min-yield gives two bars for every category*"),
+        (("--min-valid", "ocr_text=1,ocr_text=0"), "*--min-valid gives two bars for ocr_text*"),
+        (("--max-regression", "0.05"), "*--max-regression needs --baseline PATH*"),
+        (("--min-speed-ratio", "0.9"), "*--min-speed-ratio needs --baseline PATH*"),
+        (("--min-speed-ratio", "0"), "*--min-speed-ratio takes a number above 0*, got '0'"),
+        (("--baseline", "."), "*--baseline needs --max-regression or --min-speed-ratio*"),
+        (
+            ("--baseline", "nowhere", "--max-regression", "0.05"),
+            "*--baseline nowhere: there is no results.jsonl and no metrics.jsonl*",
+        ),
+        (
+            ("--baseline", ".", "--max-regression", "all=0.05"),
+            "*compares category by category, got all=0.05*",
+        ),
         (("--on-miss", "xfail"), "*--on-miss: unknown 'xfail'; valid: miss, fail*"),
         (("--frame", "px"), "*--frame: unknown 'px'; valid: norm_0_1000, *"),
         (("--difficulty", "easy,brutal"), "*--difficulty: unknown 'brutal'; valid: easy, *"),

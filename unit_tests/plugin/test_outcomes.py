@@ -206,8 +206,8 @@ def test_a_gate_decides_the_exit_status(
     assert result.ret == code
     assert json.loads((pytester.path / "report.json").read_text())["exitcode"] == code
     text = (pytester.path / "junit.xml").read_text()
-    assert ("at least 1.0 needed" in text) == bool(code)
-    assert ("gate not met: tiny-qwen3vl" in result.stdout.str()) == bool(code)
+    assert ("at least 1 asked" in text) == bool(code)
+    assert ("gate failed: tiny-qwen3vl" in result.stdout.str()) == bool(code)
 
 
 def test_quiet_silences_the_live_lines_only(inside: Inside) -> None:

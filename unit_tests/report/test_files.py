@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
+from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import markdown, summary, terminal
 from vlmbench_plugin.report.heading import Heading
@@ -143,6 +144,7 @@ def test_the_same_run_gives_the_same_bytes(make_run: Any) -> None:
         (Record, "## `results.jsonl`"),
         (MetricsRow, "## `metrics.jsonl`"),
         (LeaderboardRow, "## `summary.json`"),
+        (Verdict, "## Gates in `summary.json`"),
     ],
 )
 def test_the_page_defines_every_field_and_no_other(kind: type, section: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.core import Json
+from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.report.heading import Heading, legend
 
 FORMAT_VERSION = 1
@@ -23,10 +24,16 @@ def metrics_lines(rows: Sequence[MetricsRow]) -> str:
     )
 
 
-def as_json(board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], heading: Heading) -> str:
-    """Returns ``summary.json``: what the leaderboard shows, unrounded."""
+def as_json(
+    board: Sequence[LeaderboardRow],
+    rows: Sequence[MetricsRow],
+    heading: Heading,
+    gates: Sequence[Verdict] = (),
+) -> str:
+    """Returns ``summary.json``: what the leaderboard shows, unrounded, and what became of gates."""
     content = {
         "format_version": FORMAT_VERSION,
+        "gates": [dataclasses.asdict(verdict) for verdict in gates],
         "heading": heading.sentences(),
         "leaderboard": [dataclasses.asdict(row) for row in board],
         "legend": legend(board),
