@@ -33,7 +33,7 @@ def quotient(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     d = (a - b).tolist()
     if max(d) - min(d) < 1e-12:
         return math.inf if abs(d[0]) > 1e-12 else 0.0
-    return abs(statistics.fmean(d)) / (statistics.stdev(d) / len(d) ** 0.5)
+    return float(abs(statistics.fmean(d)) / (statistics.stdev(d) / len(d) ** 0.5))
 
 
 def by_enumeration(scores: list[list[float]]) -> set[tuple[int, int]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,8 @@ LEVEL = 0.05
 
 _FLIPS = 4096
 """Every one there is up to twelve images; else a level of 5 % comes out within 0.7 %."""
-_SIGNS_AT_ONCE = 1_000_000
-"""8 MB of signs."""
+_AT_ONCE = 512
+"""Swaps, so that the quotients of a block stay in the cache."""
 _EQUAL = 1e-9
 """Quotients and variances that differ by less, as a share, differ by rounding."""
 
@@ -54,10 +55,12 @@ class _Shares:
     Attributes:
         groups: Positions of the images that serve the same tasks, one array per group.
         added: Shape (rows, images).
+        contrasts: Shape (rows, pairs): what makes differences of rows.
     """
 
     groups: tuple[NDArray[np.intp], ...]
     added: NDArray[np.float64]
+    contrasts: NDArray[np.float64]
 
     @classmethod
     def of(cls, tasks: Sequence[TaskScores], images: int) -> _Shares:
@@ -69,7 +72,9 @@ class _Shares:
         _, group = np.unique(served, axis=0, return_inverse=True)
         group = group.reshape(-1)
         groups = tuple(np.flatnonzero(group == number) for number in range(group.max() + 1))
-        return cls(groups=groups, added=added)
+        unit = np.eye(len(added))
+        first, second = np.triu_indices(len(added), 1)
+        return cls(groups=groups, added=added, contrasts=unit[:, first] - unit[:, second])
 
 
 def compare(
@@ -84,18 +89,16 @@ def compare(
         flips: Number of random swaps; where there are no more than that, each is made once.
     """
     shares = _Shares.of(tasks, images)
-    pairs = np.triu_indices(len(shares.added), 1)
-    squares = _squares(shares, pairs)
-    observed, differences, variance = _quotients(shares, pairs, squares, np.ones((1, images)))
+    observed, differences, variance = _quotients(shares, np.ones((1, images)))
     exact = 2**images <= flips
     made = 2**images if exact else flips
     signs = _all_signs(images) if exact else _random_signs(images, flips, seed)
-    largest = np.concatenate([_quotients(shares, pairs, squares, s)[0].max(axis=1) for s in signs])
+    largest = np.concatenate([_quotients(shares, s)[0].max(axis=1) for s in signs])
     # Among random swaps the observed order counts as one more; among all it is there already.
     allowed = int(LEVEL * (made if exact else made + 1)) - (0 if exact else 1)
     point = float(np.sort(largest)[::-1][allowed])
     return Comparison(
-        pairs=tuple(zip(*(side.tolist() for side in pairs), strict=True)),
+        pairs=tuple(combinations(range(len(shares.added)), 2)),
         differences=differences[0],
         # Two pseudo-images of weight 1/2 at -1 and +1, as in an interval: never certain.
         errors=np.sqrt(variance[0] + 1 / ((images + 1) * (images + 2))),
@@ -104,40 +107,31 @@ def compare(
     )
 
 
-_Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
-
-
-def _squares(shares: _Shares, pairs: _Pairs) -> NDArray[np.float64]:
-    """Returns sums of squared differences, shape (groups, pairs): the same whoever is swapped."""
-    found = []
-    for group in shares.groups:
-        added = shares.added[:, group]
-        products = added @ added.T
-        own = np.diag(products)
-        found.append(own[pairs[0]] + own[pairs[1]] - 2 * products[pairs])
-    return np.maximum(np.array(found), 0.0)
-
-
 def _quotients(
-    shares: _Shares, pairs: _Pairs, squares: NDArray[np.float64], signs: NDArray[np.float64]
+    shares: _Shares, signs: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Returns |difference| / error, difference and squared error, each of shape (flips, pairs).
 
     The variance is that within the groups, so that a model's strength in one task and weakness in
     another are no noise. An image without a second one in its group counts from 0.
     """
-    difference = np.zeros((len(signs), len(pairs[0])))
-    variance = np.zeros_like(difference)
-    for group, square in zip(shares.groups, squares, strict=True):
-        sums = signs[:, group] @ shares.added[:, group].T
-        of_group = sums[:, pairs[0]] - sums[:, pairs[1]]
+    difference = np.zeros((len(signs), shares.contrasts.shape[1]))
+    within = np.zeros_like(difference)
+    squares = np.zeros(shares.contrasts.shape[1])
+    for group in shares.groups:
+        added = shares.added[:, group]
+        of_group = (signs[:, group] @ added.T) @ shares.contrasts
         difference += of_group
         n = len(group)
-        # Alone in its group, of_group**2 is square.
-        within = (n * square - of_group**2) / (n - 1) if n > 1 else of_group**2
-        variance += np.where(within > _EQUAL * square, within, 0.0)
+        # The same whoever is swapped.
+        square = ((added.T @ shares.contrasts) ** 2).sum(axis=0) * (n / max(n - 1, 1))
+        squares += square
+        if n > 1:
+            within += of_group * of_group / (n - 1)
+    variance = squares - within
+    variance[variance <= _EQUAL * squares] = 0.0
     size = np.abs(difference)
-    size[size <= _EQUAL * np.sqrt(squares.sum(axis=0))] = 0.0
+    size[size <= _EQUAL * np.sqrt(squares)] = 0.0
     certain = np.where(size > 0, np.inf, 0.0)
     quotient = np.divide(size, np.sqrt(variance), out=certain, where=variance > 0)
     return quotient, difference, variance
@@ -150,7 +144,6 @@ def _all_signs(images: int) -> Iterator[NDArray[np.float64]]:
 
 def _random_signs(images: int, flips: int, seed: int) -> Iterator[NDArray[np.float64]]:
     generator = np.random.default_rng(seed)
-    at_once = max(1, _SIGNS_AT_ONCE // images)
-    for start in range(0, flips, at_once):
-        shape = min(at_once, flips - start), images
+    for start in range(0, flips, _AT_ONCE):
+        shape = min(_AT_ONCE, flips - start), images
         yield np.where(generator.integers(0, 2, shape, dtype=np.bool_), -1.0, 1.0)
