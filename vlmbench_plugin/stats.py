@@ -114,7 +114,8 @@ def weighted_means(
         weights = generator.standard_exponential((len(part), images))
         for task in tasks:
             of_task = weights[:, task.images]
-            part += of_task @ task.scores.T / of_task.sum(axis=1, keepdims=True)
+            weighed = np.einsum("di,ri->dr", of_task, task.scores)
+            part += weighed / of_task.sum(axis=1, keepdims=True)
     return means / len(tasks)
 
 

@@ -120,11 +120,15 @@ def _quotients(
     squares = np.zeros(shares.contrasts.shape[1])
     for group in shares.groups:
         added = shares.added[:, group]
-        of_group = (signs[:, group] @ added.T) @ shares.contrasts
+        # Not @: its threads cost more than they gain on a busy machine (5 s against 0.7 s).
+        sums = np.einsum("fi,ri->fr", signs[:, group], added)
+        of_group = np.einsum("fr,rp->fp", sums, shares.contrasts)
         difference += of_group
         n = len(group)
         # The same whoever is swapped.
-        square = ((added.T @ shares.contrasts) ** 2).sum(axis=0) * (n / max(n - 1, 1))
+        square = (np.einsum("ri,rp->ip", added, shares.contrasts) ** 2).sum(axis=0) * (
+            n / max(n - 1, 1)
+        )
         squares += square
         if n > 1:
             within += of_group * of_group / (n - 1)
