@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -143,22 +143,45 @@ def mean_intervals(
     Returns:
         The two ends for each row, never equal.
     """
-    rows = range(len(tasks[0].scores))
+
+    def as_one_cell(scores: list[float]) -> Interval:
+        return _cell(scores, span, np.random.default_rng(seed), draws)
+
     if len(tasks) == 1:
-        return [
-            _cell(tasks[0].scores[row].tolist(), span, np.random.default_rng(seed), draws)
-            for row in rows
-        ]
+        return [as_one_cell(row) for row in tasks[0].scores.tolist()]
     means = weighted_means(tasks, images, seed=seed, draws=draws)
-    reached = np.mean([task.means for task in tasks], axis=0)
-    spread = np.max([np.ptp(task.scores, axis=1) for task in tasks], axis=0)
-    distinct = len(np.unique(np.concatenate([task.images for task in tasks])))
+    reached, spread = _reached_and_spread(tasks)
     return [
-        _ends(means[:, row], float(reached[row]))
-        if spread[row] > _EQUAL
-        else _cell([float(reached[row])] * distinct, span, np.random.default_rng(seed), draws)
-        for row in rows
+        _ends(means[:, row], mean) if spread[row] > _EQUAL else as_one_cell([mean] * _n(tasks))
+        for row, mean in enumerate(reached.tolist())
     ]
+
+
+def loss_bounds(
+    tasks: Sequence[TaskScores], images: int, leader: int, *, seed: int = 0, draws: int = 2000
+) -> NDArray[np.float64]:
+    """Returns the upper 95 % bound (one-sided) of what each row's mean lies below the leader's.
+
+    As in an interval of paired differences, two pseudo-images join at -1 and +1 in a single task,
+    and where in no task two differences differ.
+
+    Args:
+        tasks: At least one, all with the same rows and at least one image.
+        images: Length of the run's list of images (``weighted_means``).
+        leader: The row that the others are held against.
+        seed: Of the weights.
+        draws: Number of weighted means.
+    """
+    losses = [replace(task, scores=task.scores[leader] - task.scores) for task in tasks]
+    means = weighted_means(losses, images, seed=seed, draws=draws)
+    reached, spread = _reached_and_spread(losses)
+    # The sum of n exponential weights is independent of the mean that they give.
+    sums = np.random.default_rng([seed, 1]).standard_gamma([_n(tasks), 0.5, 0.5], (draws, 3))
+    shares = sums / sums.sum(axis=1, keepdims=True)
+    joined = shares[:, :1] * means + shares[:, 2:] - shares[:, 1:2]
+    one_cell = (spread <= _EQUAL) | (len(tasks) == 1)
+    bounds = np.quantile(np.where(one_cell, joined, means), 0.95, axis=0)
+    return np.asarray(np.maximum(bounds, reached))
 
 
 def folds(images: Mapping[Key, Iterable[str]], k: int = 5, *, seed: int = 0) -> dict[Key, int]:
@@ -190,6 +213,19 @@ def folds(images: Mapping[Key, Iterable[str]], k: int = 5, *, seed: int = 0) -> 
 def half_width(n: int) -> float:
     """Returns half the 95 % interval's width for a yield of one half at n images, at its widest."""
     return float(1.959964 * (0.25 / n) ** 0.5)
+
+
+def _reached_and_spread(
+    tasks: Sequence[TaskScores],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns each row's mean over tasks, and the largest range of its scores in a task."""
+    reached = np.mean([task.means for task in tasks], axis=0)
+    return reached, np.max([np.ptp(task.scores, axis=1) for task in tasks], axis=0)
+
+
+def _n(tasks: Sequence[TaskScores]) -> int:
+    """Returns how many images the tasks have between them."""
+    return len(np.unique(np.concatenate([task.images for task in tasks])))
 
 
 def _cell(

@@ -100,11 +100,20 @@ def compare(
     return Comparison(
         pairs=tuple(combinations(range(len(shares.added)), 2)),
         differences=differences[0],
-        # Two pseudo-images of weight 1/2 at -1 and +1, as in an interval: never certain.
-        errors=np.sqrt(variance[0] + 1 / ((images + 1) * (images + 2))),
+        errors=_errors(variance[0], images),
         different=observed[0] > point * (1 + _EQUAL),
         point=point,
     )
+
+
+def standard_errors(tasks: Sequence[TaskScores], images: int) -> NDArray[np.float64]:
+    """Returns the standard error of every pair's difference (``Comparison.errors``)."""
+    return _errors(_quotients(_Shares.of(tasks, images), np.ones((1, images)))[2][0], images)
+
+
+def _errors(variance: NDArray[np.float64], images: int) -> NDArray[np.float64]:
+    """Adds two pseudo-images of weight 1/2 at -1 and +1, as in an interval: never certain."""
+    return np.asarray(np.sqrt(variance + 1 / ((images + 1) * (images + 2))))
 
 
 def _quotients(
