@@ -213,7 +213,7 @@ def _on_top(ranking: Ranking) -> str:
         return f"{names[0]} is shown to be the best of {total} {on}"
     listed = f"{', '.join(names[:-1])} and {names[-1]}"
     return f"{listed} cannot be told apart {on}" + (
-        f"; {total - len(names)} others are shown to be worse" if total > len(names) else ""
+        f"; {total - len(names)} others are shown to be beaten" if total > len(names) else ""
     )
 
 
@@ -234,12 +234,13 @@ def _advice(found: Recommendation) -> list[str]:
     taken, leader = (f"{_named(one)} in {one.mode}" for one in (found.choice, found.leader))
     what = f"within {found.margin:g} of the highest yield"
     if found.shown:
-        said = [
+        first = (
             f"take {taken}, the cheapest ({found.cost_basis}) that is shown to be {what}: it loses "
             f"at most {found.loss_bound:.3f} against {leader}"
-        ]
+        )
     else:
-        said = [f"take {taken}, which has the highest yield: no cheaper one is shown to be {what}"]
+        first = f"take {taken}, which has the highest yield: no cheaper one is shown to be {what}"
+    said = [first]
     if found.images_needed is not None:
         said.append(f"{found.images_needed:,} images per task could show it of a cheaper one")
     if found.held_out is not None and found.held_out_interval is not None:
