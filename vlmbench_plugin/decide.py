@@ -211,10 +211,11 @@ def _on_top(ranking: Ranking) -> str:
         return f"too few images to rank: none of the {total} models can be told apart {on}"
     if len(names) == 1:
         return f"{names[0]} is shown to be the best of {total} {on}"
-    listed = f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"{listed} cannot be told apart {on}" + (
-        f"; {total - len(names)} others are shown to be beaten" if total > len(names) else ""
-    )
+    listed = f"{', '.join(names[:-1])} and {names[-1]} cannot be told apart {on}"
+    beaten = total - len(names)
+    if not beaten:
+        return listed
+    return f"{listed}; {'1 other is' if beaten == 1 else f'{beaten} others are'} shown to be beaten"
 
 
 def _could_show(ranking: Ranking) -> str:

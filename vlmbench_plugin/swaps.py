@@ -10,6 +10,7 @@ because the leader was picked from the same scores: simulated, 15 % of runs inst
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -96,7 +97,9 @@ def compare(
     largest = np.concatenate([_quotients(shares, s)[0].max(axis=1) for s in signs])
     # Among random swaps the observed order counts as one more; among all it is there already.
     allowed = int(LEVEL * (made if exact else made + 1)) - (0 if exact else 1)
-    point = float(np.sort(largest)[::-1][allowed])
+    # As extreme as the observed order is at least the one with all images swapped.
+    possible = 2 / 2**images <= LEVEL
+    point = float(np.sort(largest)[::-1][allowed]) if possible else math.inf
     return Comparison(
         pairs=tuple(combinations(range(len(shares.added)), 2)),
         differences=differences[0],
