@@ -93,11 +93,11 @@ def recommend(
     # Cheapest first, of equal cost the best, so that the first that fits is the one to take.
     order = sorted(range(len(choices)), key=lambda row: (cost[row], -means[row], choices[row]))
     leader = _highest(order, means)
-    bounds = loss_bounds(list(matrix.tasks.values()), len(matrix.images), leader)
     enough = min(len(task.images) for task in matrix.tasks.values()) >= MIN_IMAGES
     known = math.isfinite(cost[leader])
     cheaper = [row for row in order if known and cost[row] < cost[leader]]
-    fit = [row for row in cheaper if enough and bounds[row] <= margin]
+    bounds = _bounds(matrix, leader) if enough and cheaper else {}
+    fit = [row for row in cheaper if bounds.get(row, math.inf) <= margin]
     chosen = fit[0] if fit else leader
     missed = [row for row in cheaper if cost[row] < cost[chosen]]
     near = [row for row in missed if means[leader] - means[row] < margin]
@@ -110,7 +110,7 @@ def recommend(
         held_out=held_out[0] if held_out else None,
         held_out_interval=held_out[1] if held_out else None,
         margin=margin,
-        loss_bound=float(bounds[chosen]) if fit else None,
+        loss_bound=bounds[chosen] if fit else None,
         shown=bool(fit),
         images_needed=_images_needed(matrix, leader, near[0], margin) if near else None,
         cost_basis=prices.basis,
@@ -142,6 +142,11 @@ def _prices(answers: Answers, matrix: Matrix, specs: Mapping[str, ModelSpec]) ->
     }
     of = {choice: math.inf if size is None else size for choice, size in sizes.items()}
     return Prices(basis=PARAMETERS, of=of)
+
+
+def _bounds(matrix: Matrix, leader: int) -> dict[int, float]:
+    bounds = loss_bounds(list(matrix.tasks.values()), len(matrix.images), leader)
+    return dict(enumerate(bounds.tolist()))
 
 
 def _highest(order: Sequence[int], means: NDArray[np.float64]) -> int:

@@ -68,9 +68,9 @@ def tasks_of(
 )
 @pytest.mark.parametrize("gap", [0.0, 0.002, 0.02])
 def test_rank_intervals_hold_all_ranks_at_once(tasks: int, n: int, kind: str, gap: float) -> None:
-    truth: NDArray[np.float64] = 0.5 + gap * (
-        np.arange(MODELS_COMPARED) - (MODELS_COMPARED - 1) / 2
-    )
+    middle = (MODELS_COMPARED - 1) / 2
+    means = [0.5 + gap * (model - middle) for model in range(MODELS_COMPARED)]
+    truth = np.array(means, dtype=np.float64)
     generator = np.random.default_rng([tasks, n, kind == "0/1", round(gap * 1000)])
     hold, any_difference, width = 0, 0, 0.0
     for seed in range(REPETITIONS):
