@@ -138,14 +138,18 @@ def test_a_paired_interval_has_width_and_holds_its_mean(differences: list[float]
     assert low - 1e-12 <= sum(differences) / len(differences) <= high + 1e-12
 
 
-def test_no_pseudo_images_join_a_mean_over_tasks() -> None:
-    low, high = mean_interval([[0.5, 0.6], [0.5, 0.6]])
-    assert 0.5 <= low < high <= 0.6
+@pytest.mark.parametrize("right", [0, 3, 17, 40])
+def test_the_pseudo_images_join_all_images_of_a_mean_as_one_cell(right: int) -> None:
+    """Of equal scores within each of many tasks only the number of images is left."""
+    tasks = of_tasks([[right / 40] * 4] * 10)
+    ((low, high),) = mean_intervals(tasks, 40, seed=1, draws=40_000)
+    assert (low, high) == pytest.approx(cell_interval([right / 40] * 40, draws=40_000), abs=0.004)
 
 
-def test_where_no_task_has_two_different_scores_all_images_are_one_cell() -> None:
-    assert mean_interval([[1.0] * 4, [1.0] * 6], seed=2) == cell_interval([1.0] * 10, seed=2)
-    assert mean_interval([[1.0] * 4, [0.0] * 4], seed=2) == cell_interval([0.5] * 8, seed=2)
+def test_two_tasks_are_no_less_certain_than_one_cell_of_their_images() -> None:
+    scores = [1.0, 0.0, 1.0, 1.0] * 10
+    low, high = mean_interval([scores, scores], draws=20_000)
+    assert (low, high) == pytest.approx(cell_interval(scores * 2, draws=20_000), abs=0.006)
 
 
 def test_a_weighted_mean_by_hand() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -56,6 +57,7 @@ GRADED: Mapping[str, Draw] = {
 ALL: Mapping[str, Draw] = {f"0/1 at {rate}": right_or_wrong(rate) for rate in RATES} | dict(GRADED)
 
 
+@lru_cache
 def truth_of(draw: Draw) -> float:
     return float(draw(np.random.default_rng(1), (4_000_000,)).mean())
 
