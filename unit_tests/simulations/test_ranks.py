@@ -124,10 +124,10 @@ def test_the_smallest_difference_is_shown_in_80_of_100_runs(
     assert promised is not None
     truth = np.full(models, 0.5)
     truth[:2] += promised / 2, -promised / 2
-    shown = sum(
-        bool(compare(tasks_of(generator, truth, tasks, n, kind), tasks * n, seed=seed).different[0])
-        for seed in range(300)
-    )
+    shown = 0
+    for seed in range(300):
+        scores = tasks_of(generator, truth, tasks, n, kind)
+        shown += bool(compare(scores, tasks * n, seed=seed, flips=999).different[0])
     log.info("smallest difference %.3f, shown in %.3f", promised, shown / 300)
     # 300 repetitions: a standard error of 0.023; the promise itself is estimated from one run.
     assert 0.7 <= shown / 300 <= 0.92
