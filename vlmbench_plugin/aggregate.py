@@ -9,8 +9,6 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
 from vlmbench_plugin import stats
 from vlmbench_plugin.cells import (
     Bucket,
@@ -157,19 +155,9 @@ def mean_intervals(
     found: dict[tuple[str, str, Mode], Interval] = {}
     for keys in alike.values():
         names = sorted(models[keys[0]])
-        weighed = [_task_scores([models[key][name] for key in keys], at) for name in names]
+        weighed = [TaskScores.of([models[key][name] for key in keys], at) for name in names]
         found.update(zip(keys, stats.mean_intervals(weighed, len(at), seed=seed), strict=True))
     return dict(sorted(found.items()))
-
-
-def _task_scores(
-    rows: Sequence[Mapping[ImageKey, float]], at: Mapping[ImageKey, int]
-) -> TaskScores:
-    images = sorted(rows[0])
-    return TaskScores(
-        images=np.array([at[image] for image in images]),
-        scores=np.array([[row[image] for image in images] for row in rows]),
-    )
 
 
 def leaderboard(

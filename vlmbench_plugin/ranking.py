@@ -124,7 +124,7 @@ class Answers:
             The scores; None where they share no image in one of the categories.
         """
         shared = {
-            name: sorted(set.intersection(*(set(self.scored[name][one]) for one in choices)))
+            name: set.intersection(*(set(self.scored[name][one]) for one in choices))
             for name in categories
         }
         if not all(shared.values()):
@@ -132,12 +132,10 @@ class Answers:
         images = tuple(sorted({image for found in shared.values() for image in found}))
         at = {image: position for position, image in enumerate(images)}
         tasks = {
-            name: TaskScores(
-                images=np.array([at[image] for image in found]),
-                scores=np.array([[clean_score(cell[i]) for i in found] for cell in cells]),
+            name: TaskScores.of(
+                [{i: clean_score(self.scored[name][one][i]) for i in found} for one in choices], at
             )
             for name, found in shared.items()
-            for cells in [[self.scored[name][one] for one in choices]]
         }
         return Matrix(choices=tuple(choices), tasks=tasks, images=images)
 
@@ -175,11 +173,10 @@ def ranking(matrix: Matrix, category: str | None, *, seed: int = 0) -> Ranking:
     """
     choices, means = matrix.choices, matrix.means
     found = compare(list(matrix.tasks.values()), len(matrix.images), seed=seed)
+    compared = zip(found.pairs, found.differences, found.different, strict=True)
     better = sorted(
         (choices[a], choices[b]) if difference > 0 else (choices[b], choices[a])
-        for (a, b), difference, shown in zip(
-            found.pairs, found.differences, found.different, strict=True
-        )
+        for (a, b), difference, shown in compared
         if shown
     )
     order = sorted(range(len(choices)), key=lambda row: (-means[row], choices[row]))

@@ -80,6 +80,20 @@ class TaskScores:
     images: NDArray[np.intp]
     scores: NDArray[np.float64]
 
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[Key, float]], at: Mapping[Key, int]) -> TaskScores:
+        """Takes the images of the first row, which all must have.
+
+        Args:
+            rows: Image -> score, at least one row.
+            at: Image -> its position in the run's list.
+        """
+        images = sorted(rows[0])
+        return cls(
+            images=np.array([at[image] for image in images]),
+            scores=np.array([[row[image] for image in images] for row in rows]),
+        )
+
     @property
     def means(self) -> NDArray[np.float64]:
         """Each row's mean, the same for any order of the images but for the last places."""
