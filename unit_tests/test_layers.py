@@ -23,7 +23,7 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "baselines", "cells", "costs", "data_check", "decide",
         "evaluate", "findings", "fingerprints", "floors", "gate_figures", "gates", "manifest",
-        "merging", "pairing", "ranking", "rescoring", "routing", "stats", "store", "tax",
+        "merging", "pairing", "ranking", "rescoring", "routing", "stats", "store", "swaps", "tax",
         "visual_tokens",
     ),
     7: (
@@ -31,7 +31,7 @@ LEVELS = {
         "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
     ),
     8: (
-        "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",
+        "bench", "cli", "data_command", "hookspecs", "items", "junit", "labeler", "option_kinds",
         "option_table", "options", "plan_command", "plugin", "results", "run_gates", "scheduling",
         "session", "short_options",
     ),

@@ -30,7 +30,7 @@ class Standing:
 
     Attributes:
         choice: The model, in the mode of the ranking.
-        value: Its mean yield on the images compared.
+        value: Its mean clean yield on the images compared.
         best: 1 + how many are shown to be better.
         worst: Number of models - how many are shown to be worse.
         tied: Whether no other is shown to beat it: a member of the tie group.
@@ -53,7 +53,8 @@ class Ranking:
         images: Images compared, of each task the number that all models have.
         standings: Best yield first.
         better: (winner, loser) of every pair that is shown to differ.
-        smallest_difference: That this run could have shown in 80 % of runs; None of one model.
+        smallest_difference: That this run could have shown in 80 % of runs; None where it could
+            have shown none at all, for want of images.
         images_needed: Difference in yield -> images per task that would show it in 80 % of runs.
     """
 
@@ -81,8 +82,8 @@ class Recommendation:
         loss_bound: Upper 95 % bound (one-sided) of what the choice loses against the leader; None
             where they are the same.
         shown: Whether a cheaper one than the leader is shown to be within the margin.
-        images_needed: Images per task that would show it of the cheapest one whose yield is within
-            the margin; None where none is.
+        images_needed: Images per task that would show it in 80 % of runs of the cheapest one whose
+            yield is within the margin; None where none cheaper than the choice is.
         cost_basis: What "cheapest" is measured by: "seconds per item" or "active parameters".
     """
 
