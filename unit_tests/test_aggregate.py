@@ -22,7 +22,7 @@ from vlmbench_plugin.cells import MetricsRow, bucket
 from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.floors import Floor, case_of
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import cell_interval, mean_interval, paired_interval
+from vlmbench_plugin.stats import cell_interval, paired_interval
 
 PUBLISHED = Path(__file__).parents[1] / "fixtures" / "published_grid.json"
 
@@ -288,7 +288,8 @@ def test_a_leaderboard_by_hand() -> None:
     assert (small.rank, big.rank) == (1, 2)
     assert big.labeler_score == pytest.approx(0.4)
     assert big.mean_yield == pytest.approx(0.4)
-    assert big.mean_yield_interval == mean_interval([[0.8] * 4, [0.0] * 4])
+    # No task has two different scores: the four images, each of both tasks, are one cell.
+    assert big.mean_yield_interval == cell_interval([0.4] * 4)
     assert big.mean_yield_constrained == pytest.approx(0.7)
     assert (big.best_mode, small.best_mode) == ("constrained", "json_mode")
     assert (big.native_valid, big.constrained_valid) == (0.5, 1.0)
@@ -359,7 +360,7 @@ def test_scores_that_differ_in_the_last_place_alone_share_a_rank() -> None:
 
 def test_the_interval_of_an_incomplete_model_is_over_what_it_has() -> None:
     records = [*cell(0.5), error(0, category="segmentation")]
-    assert mean_intervals(records) == {("m", "off", "json_mode"): mean_interval([[0.5] * 4])}
+    assert mean_intervals(records) == {("m", "off", "json_mode"): cell_interval([0.5] * 4)}
     row = board_of(records)["m"]
     assert (row.mean_yield, row.incomplete) == (0.5, ("1 of 1 are errors in segmentation",))
 
@@ -427,3 +428,41 @@ def test_an_image_that_one_model_failed_on_is_not_compared() -> None:
     records += [error(0, model="b"), item(1, 0.0, model="b")]
     kept = [(r.model, r.image_id) for r in comparable(records) if r.status != "error"]
     assert kept == [("a", "image-0001"), ("b", "image-0001")]
+
+
+def test_an_image_weighs_the_same_in_all_tasks_modes_and_models() -> None:
+    """The second model earns 1 - the first's score, so its mean is 1 - the first's in each draw."""
+    scores = [0.0, 1.0, 0.25, 0.5, 1.0, 0.0, 0.75, 0.0, 1.0, 1.0]
+    records = [
+        item(index, score if model == "a" else 1 - score, model=model, mode=mode, category=category)
+        for index, score in enumerate(scores)
+        for model in ("a", "b")
+        for mode in ("json_mode", "constrained")
+        for category in ("ocr_text", "segmentation")
+    ]
+    found = mean_intervals(records, seed=3)
+    low, high = found["a", "off", "json_mode"]
+    assert found["b", "off", "json_mode"] == pytest.approx((1 - high, 1 - low))
+    assert found["a", "off", "constrained"] == found["a", "off", "json_mode"]
+    # The same photographs in both tasks tell no more than in one; scenes drawn for each task do.
+    drawn = [dataclasses.replace(record, difficulty="easy") for record in records]
+    own_low, own_high = mean_intervals(drawn, seed=3)["a", "off", "json_mode"]
+    assert (high - low) / (own_high - own_low) == pytest.approx(2**0.5, rel=0.1)
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_intervals_of_means_do_not_depend_on_the_order(rng: random.Random) -> None:
+    records = [
+        item(index, index % 7 / 6, model=model, category=category, mode=mode)
+        for index in range(9)
+        for model, category, mode in (
+            ("a", "ocr_text", "json_mode"),
+            ("a", "segmentation", "json_mode"),
+            ("b", "ocr_text", "json_mode"),
+            ("b", "ocr_text", "constrained"),
+        )
+    ]
+    shuffled = rng.sample(records, len(records))
+    assert mean_intervals(shuffled) == mean_intervals(records)
+    assert list(mean_intervals(shuffled)) == list(mean_intervals(records))

@@ -1,12 +1,43 @@
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from vlmbench_plugin.stats import cell_interval, half_width, mean_interval, paired_interval
+from vlmbench_plugin.stats import (
+    Interval,
+    TaskScores,
+    cell_interval,
+    folds,
+    half_width,
+    mean_intervals,
+    paired_interval,
+    weighted_means,
+)
+
+
+def of_tasks(per_task: list[list[float]], first: int = 0) -> list[TaskScores]:
+    """Makes tasks with images of their own and one row."""
+    tasks = []
+    for scores in per_task:
+        tasks.append(
+            TaskScores(
+                images=np.arange(first, first + len(scores)), scores=np.array([scores], dtype=float)
+            )
+        )
+        first += len(scores)
+    return tasks
+
+
+def mean_interval(per_task: list[list[float]], seed: int = 0, draws: int = 2000) -> Interval:
+    images = sum(map(len, per_task))
+    (interval,) = mean_intervals(of_tasks(per_task), images, seed=seed, draws=draws)
+    return interval
+
 
 scores_of_a_cell = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
@@ -23,8 +54,7 @@ def test_scores_of_0_and_1_give_the_jeffreys_interval(right: int, n: int) -> Non
 
 def test_without_scores_there_is_no_interval() -> None:
     assert cell_interval([]) is None
-    assert mean_interval([]) is None
-    assert mean_interval([[0.5], []]) is None
+    assert paired_interval([]) is None
 
 
 @given(scores_of_a_cell)
@@ -44,11 +74,7 @@ def test_an_interval_has_width_and_holds_its_mean(scores: list[float]) -> None:
 @settings(max_examples=60, deadline=None)
 def test_an_interval_of_a_mean_over_tasks_has_width(tasks: list[list[float]]) -> None:
     interval = mean_interval(tasks, draws=200)
-    assert interval is not None
-    assert 0 <= interval[0] <= interval[1] <= 1
-    spread = any(max(scores) - min(scores) > 1e-3 for scores in tasks)
-    if spread or all(len(set(scores)) == 1 for scores in tasks):
-        assert interval[0] < interval[1]
+    assert 0 <= interval[0] < interval[1] <= 1
 
 
 def test_one_task_is_a_cell() -> None:
@@ -66,8 +92,6 @@ def test_tasks_are_weighed_independently() -> None:
     """Two equal tasks halve the variance; with shared weights the width would stay the same."""
     scores = [0.0, 1.0] * 20
     two, four = mean_interval([scores] * 2), mean_interval([scores] * 4)
-    assert two is not None
-    assert four is not None
     assert (two[1] - two[0]) / (four[1] - four[0]) == pytest.approx(2**0.5, rel=0.12)
 
 
@@ -115,5 +139,55 @@ def test_a_paired_interval_has_width_and_holds_its_mean(differences: list[float]
 
 
 def test_no_pseudo_images_join_a_mean_over_tasks() -> None:
-    low, high = mean_interval([[0.5, 0.6], [0.5, 0.6]]) or (0.0, 1.0)
+    low, high = mean_interval([[0.5, 0.6], [0.5, 0.6]])
     assert 0.5 <= low < high <= 0.6
+
+
+def test_where_no_task_has_two_different_scores_all_images_are_one_cell() -> None:
+    assert mean_interval([[1.0] * 4, [1.0] * 6], seed=2) == cell_interval([1.0] * 10, seed=2)
+    assert mean_interval([[1.0] * 4, [0.0] * 4], seed=2) == cell_interval([0.5] * 8, seed=2)
+
+
+def test_a_weighted_mean_by_hand() -> None:
+    """The weights of a draw are those of the generator, in the order of the images."""
+    shared = TaskScores(images=np.array([0, 2]), scores=np.array([[1.0, 0.0], [0.5, 0.5]]))
+    own = TaskScores(images=np.array([1]), scores=np.array([[0.25], [1.0]]))
+    means = weighted_means([shared, own], 3, seed=9, draws=4)
+    for draw, (w0, _, w2) in enumerate(np.random.default_rng(9).standard_exponential((4, 3))):
+        expected = [(w0 / (w0 + w2) + 0.25) / 2, (0.5 + 1.0) / 2]
+        assert means[draw] == pytest.approx(expected)
+
+
+def test_intervals_of_differences_over_tasks_have_their_own_span() -> None:
+    tasks = of_tasks([[0.0] * 5, [0.0] * 5])
+    ((low, high),) = mean_intervals(tasks, 10, span=(-1.0, 1.0))
+    assert -1 < low < 0 < high < 1
+
+
+served = st.dictionaries(
+    st.tuples(st.text("abc", max_size=4)), st.sets(st.sampled_from("xyz"), min_size=1), max_size=60
+)
+
+
+@given(served, st.integers(2, 6), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_folds_are_even_and_do_not_depend_on_the_order(
+    images: dict[tuple[str], set[str]], k: int, rng: random.Random
+) -> None:
+    found = folds(images, k)
+    assert found.keys() == images.keys()
+    sizes = [list(found.values()).count(fold) for fold in range(k)]
+    assert max(sizes) - min(sizes) <= 1
+    for group in {frozenset(tasks) for tasks in images.values()}:
+        of_group = [found[image] for image, tasks in images.items() if tasks == group]
+        sizes = [of_group.count(fold) for fold in range(k)]
+        assert max(sizes) - min(sizes) <= 1
+    shuffled = dict(rng.sample(list(images.items()), len(images)))
+    assert folds(shuffled, k) == found
+
+
+def test_folds_are_shuffled_by_the_seed() -> None:
+    images = {(f"image-{index:03d}",): {"ocr_text"} for index in range(100)}
+    assert folds(images) != folds(images, seed=1)
+    in_order = [folds(images)[image] for image in sorted(images)]
+    assert in_order != [position % 5 for position in range(100)]

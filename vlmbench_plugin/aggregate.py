@@ -5,15 +5,27 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vlmbench_plugin.cells import Bucket, MetricsRow, bucket, item_scores, mean, metrics_row
+import numpy as np
+
+from vlmbench_plugin import stats
+from vlmbench_plugin.cells import (
+    Bucket,
+    ImageKey,
+    MetricsRow,
+    bucket,
+    earned,
+    image_of,
+    mean,
+    metrics_row,
+)
 from vlmbench_plugin.core import MODES, CategoryScorer, Mode, ModelSpec
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import Interval, mean_interval
+from vlmbench_plugin.stats import Interval, TaskScores
 
 __all__ = [
     "LeaderboardRow",
@@ -126,19 +138,38 @@ def comparable(records: Iterable[Record]) -> tuple[Record, ...]:
 def mean_intervals(
     records: Iterable[Record], *, seed: int = 0
 ) -> dict[tuple[str, str, Mode], Interval]:
-    """Returns the interval of the mean yield of each (model, reasoning, mode) with scored items."""
-    tasks: dict[tuple[str, str, Mode], dict[str, list[Record]]] = defaultdict(dict)
+    """Returns the interval of the mean yield of each (model, reasoning, mode) with scored items.
+
+    An image has the same weight in a draw wherever it is: in all tasks that it serves, in all modes
+    and for all models.
+    """
+    models: dict[tuple[str, str, Mode], dict[str, dict[ImageKey, float]]] = defaultdict(dict)
     for record in records:
         if record.status != "error":
-            model = tasks[record.model, record.reasoning, record.mode]
-            model.setdefault(record.category, []).append(record)
-    found = {}
-    for key, categories in sorted(tasks.items()):
-        scores = [item_scores(categories[category]) for category in sorted(categories)]
-        interval = mean_interval(scores, seed=seed)
-        if interval is not None:
-            found[key] = interval
-    return found
+            scores = models[record.model, record.reasoning, record.mode]
+            scores.setdefault(record.category, {})[image_of(record)] = earned(record)
+    asked = {image for tasks in models.values() for scores in tasks.values() for image in scores}
+    at = {image: position for position, image in enumerate(sorted(asked))}
+    # Those with the same images are weighed in one go; all get the same weights in any case.
+    alike: dict[Hashable, list[tuple[str, str, Mode]]] = defaultdict(list)
+    for key, tasks in sorted(models.items()):
+        alike[frozenset((name, frozenset(scores)) for name, scores in tasks.items())].append(key)
+    found: dict[tuple[str, str, Mode], Interval] = {}
+    for keys in alike.values():
+        names = sorted(models[keys[0]])
+        weighed = [_task_scores([models[key][name] for key in keys], at) for name in names]
+        found.update(zip(keys, stats.mean_intervals(weighed, len(at), seed=seed), strict=True))
+    return dict(sorted(found.items()))
+
+
+def _task_scores(
+    rows: Sequence[Mapping[ImageKey, float]], at: Mapping[ImageKey, int]
+) -> TaskScores:
+    images = sorted(rows[0])
+    return TaskScores(
+        images=np.array([at[image] for image in images]),
+        scores=np.array([[row[image] for image in images] for row in rows]),
+    )
 
 
 def leaderboard(

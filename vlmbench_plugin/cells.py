@@ -9,7 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from vlmbench_plugin.core import FAILURES, CategoryScorer, Constraint, Failure, Mode
 from vlmbench_plugin.floors import MIN_CASES, Floor, case_of, vocabulary_of
@@ -17,6 +17,9 @@ from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval, cell_interval, paired_interval
 
 Bucket = Literal["ship", "finetune-candidate", "insufficient"]
+
+ImageKey: TypeAlias = tuple[str, str, str]
+"""Source, image id, and the category where the image is drawn for it alone."""
 
 SHIP_ROBUSTNESS = 0.90
 SHIP_LABELER = 0.40
@@ -69,9 +72,24 @@ class MetricsRow:
     constraints: Mapping[Constraint, int]
 
 
-def item_scores(records: Iterable[Record]) -> list[float]:
-    """Returns what each scored item adds to the yield: its score, 0 where invalid."""
-    return [_earned(record) for record in _scored(records)]
+def image_of(record: Record) -> ImageKey:
+    """Returns what tells one image of a run from another.
+
+    A photograph may serve several tasks under one id; each task draws scenes of its own, although
+    their ids are the same.
+    """
+    drawn = record.difficulty is not None
+    return record.source, record.image_id, record.category if drawn else ""
+
+
+def earned(record: Record) -> float:
+    """Returns what a scored item adds to the yield: its score; an invalid answer has none."""
+    return record.primary_score or 0.0
+
+
+def clean_score(record: Record) -> float:
+    """Returns what a scored item adds to the clean yield: its score, 0 if invalid or not robust."""
+    return earned(record) if record.json_robust else 0.0
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -90,11 +108,6 @@ def bucket(robustness: Iterable[float], labeler: float) -> Bucket:
 
 def _scored(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record.status != "error"]
-
-
-def _earned(record: Record) -> float:
-    """Returns the score; an invalid answer has none and earns 0."""
-    return record.primary_score or 0.0
 
 
 def metrics_row(
@@ -148,8 +161,8 @@ def _rates(scored: Sequence[Record], seed: int) -> dict[str, Any]:
     n = len(scored)
     valid = [record for record in scored if record.schema_valid]
     passed = sum(record.passed is True for record in valid)
-    earned = [_earned(record) for record in scored]
-    clean = [_earned(record) if record.json_robust else 0.0 for record in scored]
+    gained = [earned(record) for record in scored]
+    clean = [clean_score(record) for record in scored]
     primary = mean(record.primary_score for record in valid)
     valid_rate = _share(len(valid), n)
     robustness = _share(sum(record.json_robust is True for record in scored), n)
@@ -159,8 +172,8 @@ def _rates(scored: Sequence[Record], seed: int) -> dict[str, Any]:
         "primary_score_mean": primary,
         "schema_valid_rate": valid_rate,
         "json_robustness": robustness,
-        "effective_yield": mean(earned),
-        "effective_yield_interval": cell_interval(earned, seed=seed),
+        "effective_yield": mean(gained),
+        "effective_yield_interval": cell_interval(gained, seed=seed),
         "labeler_score": labeler,
         "clean_yield": mean(clean),
         "right": _share(passed, n),
@@ -175,7 +188,7 @@ def _above_blind(scored: Sequence[Record], floor: Floor | None, seed: int) -> di
     """Returns the floor and what stands above it, by the row's field names."""
     if floor is None:
         return dict.fromkeys(("floor", "lift", "lift_interval"))
-    reached = mean(map(_earned, scored))
+    reached = mean(map(earned, scored))
     return {
         "floor": floor.value,
         "lift": None if reached is None else reached - floor.value,
@@ -186,7 +199,7 @@ def _above_blind(scored: Sequence[Record], floor: Floor | None, seed: int) -> di
 def _lifts(scored: Sequence[Record], floor: Floor) -> list[float]:
     """Returns what each item earns above the best blind answer to the same case."""
     scores = floor.scores
-    return [_earned(r) - scores[case_of(r)] for r in scored if case_of(r) in scores]
+    return [earned(r) - scores[case_of(r)] for r in scored if case_of(r) in scores]
 
 
 def _share(count: int, n: int) -> float | None:

@@ -11,8 +11,9 @@ Jeffreys interval. Simulated coverage over eleven score distributions: 0.93-0.99
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,14 @@ from numpy.typing import NDArray
 Interval: TypeAlias = tuple[float, float]
 """Lower and upper end of a 95 % interval: in [0, 1], of a difference in [-1, 1]."""
 
+Key = TypeVar("Key", bound=tuple[str, ...])
+"""What names an image."""
+
 _TAILS = (0.025, 0.975)
+_EQUAL = 1e-9
+"""Scores that differ by less are one score: they are quotients of small integers."""
+_WEIGHTS_AT_ONCE = 1_000_000
+"""8 MB; as fast as any larger number."""
 _CHUNK = 256
 """Scores weighed at once: 2,000 draws of them take 4 MB, however many images there are."""
 
@@ -38,8 +46,7 @@ def cell_interval(scores: Sequence[float], *, seed: int = 0, draws: int = 2000) 
     """
     if not scores:
         return None
-    means = _weighted_means(scores, np.random.default_rng(seed), draws, pseudo=(0.0, 1.0))
-    return _ends(means, math.fsum(scores) / len(scores))
+    return _cell(scores, (0.0, 1.0), np.random.default_rng(seed), draws)
 
 
 def paired_interval(
@@ -59,42 +66,124 @@ def paired_interval(
     """
     if not differences:
         return None
-    generator = np.random.default_rng(seed)
-    means = _weighted_means(differences, generator, draws, pseudo=(-1.0, 1.0))
-    return _ends(means, math.fsum(differences) / len(differences))
+    return _cell(differences, (-1.0, 1.0), np.random.default_rng(seed), draws)
 
 
-def mean_interval(
-    per_task_scores: Sequence[Sequence[float]], *, seed: int = 0, draws: int = 2000
-) -> Interval | None:
-    """Returns the 95 % interval of a mean over tasks, each task counting the same.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TaskScores:
+    """What several models earned on the same images of one task.
 
-    Each task is weighed on its own images, so no draw leaves a task empty. Tasks are taken to have
-    images of their own: one image that serves several tasks gets independent weights in each, and
-    the interval is then too narrow.
+    Attributes:
+        images: Positions of the task's images in the run's list of images, each once; one image
+            that serves several tasks has the same position in each.
+        scores: One row per model, one column per image, no gap; in [0, 1], differences in [-1, 1].
+    """
 
-    No pseudo-images join: over several tasks they lower the coverage (to 0.46-0.96). A single task
-    is a cell, though, and where no task has two different scores the weights alone would give zero
-    width; both take the pseudo-images.
+    images: NDArray[np.intp]
+    scores: NDArray[np.float64]
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Each row's mean, the same for any order of the images but for the last places."""
+        return np.asarray(self.scores.mean(axis=1))
+
+
+def weighted_means(
+    tasks: Sequence[TaskScores], images: int, *, seed: int = 0, draws: int = 2000
+) -> NDArray[np.float64]:
+    """Returns one mean over tasks per draw and row, each task counting the same.
+
+    An image has one weight in a draw, for all rows and all tasks that it serves. An exponential
+    weight leaves no image out, so each task keeps its n without strata; groups of images that serve
+    the same tasks can be of one image, which a weight within its group would make certain.
 
     Args:
-        per_task_scores: For each task one score in [0, 1] per image.
+        tasks: All with the same rows.
+        images: Length of the run's list of images, on which the weights depend.
+        seed: Of the weights.
+        draws: Number of weighted means per row.
+
+    Returns:
+        An array of shape (draws, rows).
+    """
+    generator = np.random.default_rng(seed)
+    means = np.zeros((draws, len(tasks[0].scores)))
+    at_once = max(1, _WEIGHTS_AT_ONCE // images)
+    for start in range(0, draws, at_once):
+        part = means[start : start + at_once]
+        weights = generator.standard_exponential((len(part), images))
+        for task in tasks:
+            of_task = weights[:, task.images]
+            part += of_task @ task.scores.T / of_task.sum(axis=1, keepdims=True)
+    return means / len(tasks)
+
+
+def mean_intervals(
+    tasks: Sequence[TaskScores],
+    images: int,
+    *,
+    span: Interval = (0.0, 1.0),
+    seed: int = 0,
+    draws: int = 2000,
+) -> list[Interval]:
+    """Returns the 95 % interval of each row's mean over tasks, each task counting the same.
+
+    No pseudo-images join: two in each of several tasks lower the coverage (to 0.46-0.96). A single
+    task is a cell, though, and where no task has two different scores the weights alone would give
+    zero width: then two join all images as if those were one cell.
+
+    Args:
+        tasks: At least one, all with the same rows and at least one image.
+        images: Length of the run's list of images (``weighted_means``).
+        span: Least and greatest score possible, (-1, 1) of differences.
         seed: Of the weights.
         draws: Number of weighted means.
 
     Returns:
-        The two ends, never equal; None where there is no task or a task has no score.
+        The two ends for each row, never equal.
     """
-    if not per_task_scores or not all(per_task_scores):
-        return None
-    alone = len(per_task_scores) == 1 or all(len(set(scores)) == 1 for scores in per_task_scores)
-    pseudo = (0.0, 1.0) if alone else ()
-    total = np.zeros(draws)
-    for position, scores in enumerate(per_task_scores):
-        generator = np.random.default_rng([position, seed] if position else seed)
-        total += _weighted_means(scores, generator, draws, pseudo=pseudo)
-    of_tasks = [math.fsum(scores) / len(scores) for scores in per_task_scores]
-    return _ends(total / len(of_tasks), math.fsum(of_tasks) / len(of_tasks))
+    rows = range(len(tasks[0].scores))
+    if len(tasks) == 1:
+        return [
+            _cell(tasks[0].scores[row].tolist(), span, np.random.default_rng(seed), draws)
+            for row in rows
+        ]
+    means = weighted_means(tasks, images, seed=seed, draws=draws)
+    reached = np.mean([task.means for task in tasks], axis=0)
+    spread = np.max([np.ptp(task.scores, axis=1) for task in tasks], axis=0)
+    distinct = len(np.unique(np.concatenate([task.images for task in tasks])))
+    return [
+        _ends(means[:, row], float(reached[row]))
+        if spread[row] > _EQUAL
+        else _cell([float(reached[row])] * distinct, span, np.random.default_rng(seed), draws)
+        for row in rows
+    ]
+
+
+def folds(images: Mapping[Key, Iterable[str]], k: int = 5, *, seed: int = 0) -> dict[Key, int]:
+    """Deals images into k folds of nearly equal size, in total and in each task.
+
+    What is chosen on the other folds is reported on this one, so that no image reports on a choice
+    that it took part in. The images that serve the same tasks are shuffled and dealt in turn.
+
+    Args:
+        images: Image -> the tasks that it serves; the order does not matter.
+        k: Number of folds.
+        seed: Of the shuffles.
+
+    Returns:
+        Image -> fold, from 0 to k - 1.
+    """
+    groups: dict[tuple[str, ...], list[Key]] = {}
+    for image in sorted(images):
+        groups.setdefault(tuple(sorted(set(images[image]))), []).append(image)
+    generator = np.random.default_rng(seed)
+    dealt = [
+        groups[served][position]
+        for served in sorted(groups)
+        for position in generator.permutation(len(groups[served]))
+    ]
+    return {image: position % k for position, image in enumerate(dealt)}
 
 
 def half_width(n: int) -> float:
@@ -102,10 +191,18 @@ def half_width(n: int) -> float:
     return float(1.959964 * (0.25 / n) ** 0.5)
 
 
-def _weighted_means(
-    scores: Sequence[float], generator: np.random.Generator, draws: int, *, pseudo: Sequence[float]
+def _cell(
+    scores: Sequence[float], span: Interval, generator: np.random.Generator, draws: int
+) -> Interval:
+    """Returns the interval of one cell's mean, with two pseudo-images scored as the span's ends."""
+    means = cell_means(scores, span, generator, draws)
+    return _ends(means, math.fsum(scores) / len(scores))
+
+
+def cell_means(
+    scores: Sequence[float], span: Interval, generator: np.random.Generator, draws: int
 ) -> NDArray[np.float64]:
-    """Returns one weighted mean per draw.
+    """Returns one weighted mean of a cell per draw, the two pseudo-images among them.
 
     Images of equal score need one weight between them: k exponential weights add up to a gamma
     weight of shape k, and half a pseudo-image has one of shape 1/2. Most scores have few values,
@@ -113,7 +210,7 @@ def _weighted_means(
     """
     values, images = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
     shapes = images.astype(np.float64)
-    values, shapes = np.append(values, pseudo), np.append(shapes, [0.5] * len(pseudo))
+    values, shapes = np.append(values, span), np.append(shapes, [0.5, 0.5])
     weighted, weights = np.zeros(draws), np.zeros(draws)
     for start in range(0, len(values), _CHUNK):
         chunk = slice(start, start + _CHUNK)
