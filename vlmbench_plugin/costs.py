@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from vlmbench_plugin.cells import item_scores, mean
+from vlmbench_plugin.cells import earned, mean
 from vlmbench_plugin.core import MODES
 from vlmbench_plugin.findings import Choice, Cost
 from vlmbench_plugin.record import Record
@@ -85,7 +85,7 @@ def _cost(
     busy_s = math.fsum(seconds for seconds, _ in timed)
     per_right = _share(busy_s, timed)
     money = None if per_right is None or price_per_hour is None else per_right * price_per_hour
-    reached = mean(mean(item_scores(task)) for task in tasks)
+    reached = mean(mean(map(earned, task)) for task in tasks)
     assert reached is not None  # there is at least one item
     return Cost(
         choice=choice,

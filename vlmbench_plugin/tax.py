@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from vlmbench_plugin.cells import item_scores, mean
+from vlmbench_plugin.cells import ImageKey, earned, image_of, mean
 from vlmbench_plugin.core import Mode
 from vlmbench_plugin.findings import ConstraintTax
 from vlmbench_plugin.record import Record
@@ -25,11 +25,11 @@ def taxes(records: Iterable[Record]) -> tuple[ConstraintTax, ...]:
     Returns:
         In the order of the names; without those that have no image in both modes.
     """
-    cells: dict[tuple[str, str, str], dict[tuple[str, str], dict[Mode, Record]]] = defaultdict(dict)
+    cells: dict[tuple[str, str, str], dict[ImageKey, dict[Mode, Record]]] = defaultdict(dict)
     for record in records:
         if record.status != "error":
             images = cells[record.model, record.reasoning, record.category]
-            modes = images.setdefault((record.source, record.image_id), {})
+            modes = images.setdefault(image_of(record), {})
             modes[record.mode] = record
     paired = {
         key: [
@@ -71,6 +71,4 @@ def _tax(model: str, reasoning: str, category: str, pairs: Sequence[Pair]) -> Co
 
 
 def _score_changes(pairs: Sequence[Pair]) -> list[float]:
-    free = item_scores(free for free, _ in pairs)
-    held = item_scores(held for _, held in pairs)
-    return [after - before for before, after in zip(free, held, strict=True)]
+    return [earned(held) - earned(free) for free, held in pairs]
