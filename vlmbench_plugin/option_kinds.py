@@ -94,6 +94,17 @@ def share(option: str, text: str) -> float:
     return value
 
 
+def amount(option: str, text: str) -> float:
+    """Takes a finite number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value < math.inf:
+        raise pytest.UsageError(f"{option} takes a number of at least 0, got {text!r}")
+    return value
+
+
 def one_of(*valid: str) -> Read:
     """Takes one of ``valid``."""
 

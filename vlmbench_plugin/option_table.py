@@ -7,6 +7,7 @@ from typing import Any
 
 from vlmbench_plugin.option_kinds import (
     Option,
+    amount,
     on_off,
     one_of,
     one_of_core,
@@ -185,6 +186,14 @@ OPTIONS: tuple[Option, ...] = (
         read=share,
         help="Exit with 1 if the effective yield of any (model, category, mode) is lower "
         "(default: no gate)",
+    ),
+    Option(
+        field="price_per_hour",
+        names=("price-per-hour",),
+        metavar="PRICE",
+        read=amount,
+        help="Price of an hour of the machine, in any currency, to tell what right labels cost "
+        "(default: no price)",
     ),
     Option(
         field="thumbnails",

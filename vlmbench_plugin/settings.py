@@ -41,6 +41,7 @@ class Settings:
     replay: str | None = None
     on_miss: Literal["miss", "fail"] = "miss"
     min_yield: float | None = None
+    price_per_hour: float | None = None
     thumbnails: bool | None = None
     clear_cache_after_model: bool = False
     device: str = "auto"
