@@ -28,12 +28,13 @@ LEVELS = {
     ),
     7: (
         "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",
-        "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
+        "rebuilding", "report", "route_entries", "route_file", "run_plan", "spec_plan",
+        "thumbnails",
     ),
     8: (
         "bench", "cli", "data_command", "hookspecs", "items", "junit", "labeler", "option_kinds",
-        "option_table", "options", "plan_command", "plugin", "results", "run_gates", "scheduling",
-        "session", "short_options",
+        "option_table", "options", "plan_command", "plugin", "results", "route_command",
+        "run_gates", "scheduling", "session", "short_options",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

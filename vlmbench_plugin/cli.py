@@ -30,6 +30,7 @@ commands:
   data check DIR       say what is wrong with your own images and labels, line by line
   schema CATEGORY      print what a legal answer is (--format gbnf|json-schema|pydantic|tool)
   plan [DIR] --images N  what labeling N images would take: tokens, hours, disk
+  route DIR            which one or two models to label with, and how (--max-vram GB)
   report DIR           build the tables of a results folder again (--rescore)
 
 Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
@@ -77,7 +78,7 @@ def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench",
         usage="%(prog)s [options] [pytest options] | models | tasks | data check DIR | "
-        "schema CATEGORY | plan [DIR] --images N | report DIR",
+        "schema CATEGORY | plan [DIR] --images N | route DIR | report DIR",
         description="Which Qwen VLM is the best zero-shot image-to-JSON labeler?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -249,6 +250,12 @@ def _plan(argv: Sequence[str]) -> int:
     return plan_command(argv)
 
 
+def _route(argv: Sequence[str]) -> int:
+    from vlmbench_plugin.route_command import route_command
+
+    return route_command(argv)
+
+
 def _report(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench report",
@@ -281,5 +288,6 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "data": _data,
     "schema": _schema,
     "plan": _plan,
+    "route": _route,
     "report": _report,
 }

@@ -110,7 +110,11 @@ def smart_resize(
 
 def describe(frame: Frame, sent_size: Size) -> str:
     """Returns the sentences that tell a model how to state positions."""
-    width, height = extent(frame, sent_size)
+    return describe_extent(frame, *extent(frame, sent_size))
+
+
+def describe_extent(frame: Frame, width: int | str, height: int | str) -> str:
+    """Returns the same for an image that is ``width`` and ``height`` in the frame, or any words."""
     if frame == "norm_0_1000":
         unit = "integers from 0 to 1000, relative to the image size"
     elif frame == "norm_0_1":

@@ -226,13 +226,12 @@ class VisionTask:
             and ``{vocabulary}``.
         score: The scorer.
         ground_truth: Data set name -> source; empty for a task that has one's own data alone.
-        answer: Truth -> the right answer with pixel coordinates (for the stub, the oracle tests and
-            the overlays). None where the truth holds the fields as they are.
+        answer: Truth -> the right answer in pixels; None where the truth holds the fields as is.
         complete: One's own label, an answer in pixels in which fields that follow from others may
             be missing -> truth. None where the label is the truth.
         extras: What one's own label may hold beside the fields, such as ``ignore`` regions.
-        question: Truth -> the question, for one's own data that state none. None where there is no
-            question, or where nobody but the owner of the data can ask it.
+        question: Truth -> the question, for one's own data without one; None where none follows.
+        confidence: Name of the field, a number, in which a model says how sure it is, or None.
         over_category: Secondary numbers over all images at once, or None.
         blind: Blind answers of the task's own for the floor, or None.
         answer_tokens: Upper bound on the tokens of the longest truth of any source; the free-text
@@ -254,6 +253,7 @@ class VisionTask:
     complete: Callable[[Answer], Truth] | None = None
     extras: Mapping[str, Node] = field(default_factory=dict)
     question: Callable[[Truth], str] | None = None
+    confidence: str | None = None
     over_category: CategoryScorer | None = None
     blind: BlindAnswers | None = None
     right_at: float = 0.5

@@ -146,11 +146,13 @@ class Cost:
         labels_per_hour: Items per hour of the model's time; None where no time is known.
         seconds_per_right: Busy seconds per right label; None of none right or no time.
         tokens_per_right: Output tokens per right label; None of none right or no count.
-        wasted_tokens: Output tokens of truncated and looping answers; None where unknown.
+        wasted_tokens: Output tokens of answers that the budget or a loop ended and that are not
+            right; None where unknown.
         money_per_million: Of right labels, in the currency of ``--price-per-hour``; None without
             a price or a time, or with none right.
-        on_front: Whether no other choice has a higher yield at no higher cost per item (category
-            None alone; False elsewhere and where no time is known).
+        on_front: Whether no other choice is at least as good in yield and in seconds per item, and
+            better in one of them (category None alone; False elsewhere, where no time is known,
+            and of a choice that lacks a task).
     """
 
     choice: Choice
@@ -183,8 +185,9 @@ class Acceptance:
         choice: Who labelled.
         category: The task.
         order: What the answers are ordered by.
-        n: Items that have it, invalid ones last.
-        curve: Risk against coverage: a picture, not a promise.
+        n: Scored items. An answer that is invalid, at a bound, or without a value to order by is
+            never accepted.
+        curve: Accepted answers and right ones at each share: a picture, not a promise.
         precision: The precision asked for (0.95).
         coverage: Largest share of which at least ``precision`` are right, held in 95 % of runs
             (Clopper-Pearson on a fixed grid, strictest first); None where none can be promised.

@@ -83,12 +83,17 @@ def whole_or_auto(at_least: int) -> Read:
     return lambda option, text: None if text == "auto" else read(option, text)
 
 
+def _number(text: str) -> float:
+    """Returns the number, or NaN, which no range holds."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def share(option: str, text: str) -> float:
     """Takes a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0.0 <= value <= 1.0:
         raise pytest.UsageError(f"{option} takes a number from 0 to 1, got {text!r}")
     return value
@@ -96,10 +101,7 @@ def share(option: str, text: str) -> float:
 
 def positive(option: str, text: str) -> float:
     """Takes a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0.0 < value < math.inf:
         raise pytest.UsageError(f"{option} takes a number above 0, such as 0.9, got {text!r}")
     return value
@@ -108,16 +110,21 @@ def positive(option: str, text: str) -> float:
 def bar(option: str, text: str) -> tuple[str | None, float]:
     """Takes a number from 0 to 1, which is None's, or CATEGORY=NUMBER."""
     category, equals, number = text.rpartition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
+    value = _number(number)
     if not 0.0 <= value <= 1.0 or bool(category) != bool(equals):
         percent = f"; did you mean {value / 100:g}?" if 1.0 < value <= 100.0 else ""
         raise pytest.UsageError(
             f"{option} takes a number from 0 to 1, or CATEGORY=NUMBER, got {text!r}{percent}"
         )
     return category.strip() or None, value
+
+
+def amount(option: str, text: str) -> float:
+    """Takes a finite number from 0 on."""
+    value = _number(text)
+    if not 0.0 <= value < math.inf:
+        raise pytest.UsageError(f"{option} takes a number of at least 0, got {text!r}")
+    return value
 
 
 def one_of(*valid: str) -> Read:

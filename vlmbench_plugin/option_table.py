@@ -7,6 +7,7 @@ from typing import Any
 
 from vlmbench_plugin.option_kinds import (
     Option,
+    amount,
     bar,
     on_off,
     one_of,
@@ -226,6 +227,14 @@ OPTIONS: tuple[Option, ...] = (
         names=("strict-gates",),
         help="Exit with 1 for an undecided gate too: one whose bar lies inside the interval "
         "(default: for failed gates alone)",
+    ),
+    Option(
+        field="price_per_hour",
+        names=("price-per-hour",),
+        metavar="PRICE",
+        read=amount,
+        help="Price of an hour of the machine, in any currency, to tell what right labels cost "
+        "(default: no price)",
     ),
     Option(
         field="thumbnails",

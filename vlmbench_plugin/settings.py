@@ -46,6 +46,7 @@ class Settings:
     min_speed_ratio: float | None = None
     baseline: str | None = None
     strict_gates: bool = False
+    price_per_hour: float | None = None
     thumbnails: bool | None = None
     clear_cache_after_model: bool = False
     device: str = "auto"

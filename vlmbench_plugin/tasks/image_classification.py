@@ -34,6 +34,7 @@ TASK = VisionTask(
         "The confidence is how sure you are, from 0 to 1."
     ),
     score=score,
+    confidence="confidence",
     ground_truth={
         "synthetic": _DRAWN,
         "smoke": Packaged(drawn=_DRAWN),

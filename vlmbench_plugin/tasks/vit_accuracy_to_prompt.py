@@ -81,6 +81,7 @@ TASK = VisionTask(
         "sure you are, from 0 to 1.\nQuestion: {question}"
     ),
     score=score,
+    confidence="confidence",
     blind=blind,
     answer=right_answer,
     complete=complete,
