@@ -24,7 +24,7 @@ from vlmbench_plugin.gate_figures import (
     speed_figure,
     unpaired_figure,
 )
-from vlmbench_plugin.stats import cell_interval, mean_interval, paired_interval
+from vlmbench_plugin.stats import TaskScores, cell_interval, mean_intervals, paired_interval
 
 
 def right(count: int, n: int) -> list[float]:
@@ -81,7 +81,8 @@ def test_no_number_of_images_decides_about_the_figure_itself() -> None:
     assert images_needed(right(6, 12), 0.5) is None
     assert images_needed(right(12, 12), 1.0) is None
     assert found(change_figure([0.0] * 9)).needed(0.0) is None
-    assert found(mean_figure([[0.25, 0.75], [0.25, 0.75]])).needed(0.5) is None
+    tasks = [{("drawn", "1", name): 0.25, ("drawn", "2", name): 0.75} for name in "ab"]
+    assert found(mean_figure(tasks)).needed(0.5) is None
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 1))
@@ -109,13 +110,16 @@ def test_shares_and_changes_have_the_intervals_of_a_cell() -> None:
 
 
 def test_a_mean_over_tasks_has_its_interval_and_counts_all_images() -> None:
-    tasks = [[0.0, 1.0, 1.0, 0.0] * 3, [1.0, 0.5] * 4]
-    mean = found(mean_figure(tasks))
-    assert (mean.value, mean.interval, mean.n) == (0.625, mean_interval(tasks), 20)
+    first = {("drawn", f"{i:02d}", "a"): score for i, score in enumerate([0.0, 1.0, 1.0, 0.0] * 3)}
+    second = {("drawn", f"{i:02d}", "b"): score for i, score in enumerate([1.0, 0.5] * 4)}
+    at = {image: position for position, image in enumerate(sorted(first | second))}
+    tasks = [TaskScores.of([scores], at) for scores in (first, second)]
+    mean = found(mean_figure([first, second]))
+    assert (mean.value, [mean.interval], mean.n) == (0.625, mean_intervals(tasks, 20), 20)
     low = mean.interval[0]
     halfway = (0.625 + low) / 2
     assert mean.needed(halfway) == pytest.approx(80, abs=1)  # half the distance, four times n
-    assert mean_figure([[1.0], []]) is None
+    assert mean_figure([first, {}]) is None
 
 
 def test_a_difference_of_independent_images_is_newcombes() -> None:

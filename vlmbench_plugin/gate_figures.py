@@ -14,12 +14,19 @@ the bar is taken to shrink with the square root of n.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy.special import betainc
 
-from vlmbench_plugin.stats import Interval, cell_interval, mean_interval, paired_interval
+from vlmbench_plugin.cells import ImageKey
+from vlmbench_plugin.stats import (
+    Interval,
+    TaskScores,
+    cell_interval,
+    mean_intervals,
+    paired_interval,
+)
 
 MOST_IMAGES = 1_000_000
 """A bar that so many images would not decide is as good as equal to the figure."""
@@ -87,16 +94,18 @@ def change_figure(differences: Sequence[float]) -> Figure | None:
     )
 
 
-def mean_figure(per_task: Sequence[Sequence[float]]) -> Figure | None:
+def mean_figure(per_task: Sequence[Mapping[ImageKey, float]]) -> Figure | None:
     """Returns the mean over tasks, each counting the same; None where a task has no score.
 
     Args:
-        per_task: For each task one score in [0, 1] per image.
+        per_task: For each task, image -> its score in [0, 1].
     """
-    interval = mean_interval(per_task)
-    if interval is None:
+    if not all(per_task):
         return None
-    value = _mean([_mean(scores) for scores in per_task])
+    images = sorted({image for scores in per_task for image in scores})
+    at = {image: position for position, image in enumerate(images)}
+    (interval,) = mean_intervals([TaskScores.of([scores], at) for scores in per_task], len(at))
+    value = _mean([_mean(list(scores.values())) for scores in per_task])
     return _by_width(value, interval, sum(map(len, per_task)))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from vlmbench_plugin.baselines import Baseline, Cell
-from vlmbench_plugin.cells import item_scores
+from vlmbench_plugin.cells import earned, image_of
 from vlmbench_plugin.core import Mode
 from vlmbench_plugin.gate_figures import (
     MOST_IMAGES,
@@ -245,15 +245,16 @@ def _judged(found: Figure | None, least: float) -> tuple[Outcome, int | None]:
 
 
 def _yield(tasks: _Tasks, _: Baseline | None) -> Figure | None:
-    return _over([item_scores(tasks[name]) for name in sorted(tasks)])
+    return _over(tasks, earned)
 
 
 def _valid(tasks: _Tasks, _: Baseline | None) -> Figure | None:
-    return _over([[float(bool(r.schema_valid)) for r in tasks[name]] for name in sorted(tasks)])
+    return _over(tasks, lambda record: float(bool(record.schema_valid)))
 
 
-def _over(per_task: Sequence[Sequence[float]]) -> Figure | None:
-    return share_figure(per_task[0]) if len(per_task) == 1 else mean_figure(per_task)
+def _over(tasks: _Tasks, score: Callable[[Record], float]) -> Figure | None:
+    found = [{image_of(record): score(record) for record in tasks[name]} for name in sorted(tasks)]
+    return share_figure(list(found[0].values())) if len(found) == 1 else mean_figure(found)
 
 
 def _change(tasks: _Tasks, baseline: Baseline | None) -> Figure | None:
@@ -262,12 +263,9 @@ def _change(tasks: _Tasks, baseline: Baseline | None) -> Figure | None:
         return None
     row = baseline.row_of(records[0])
     if row is not None and row.effective_yield is not None and row.effective_yield_interval:
-        return unpaired_figure(
-            item_scores(records), row.effective_yield, row.effective_yield_interval
-        )
-    pairs = baseline.pairs(records)
-    new, old = item_scores(pair[0] for pair in pairs), item_scores(pair[1] for pair in pairs)
-    return change_figure([after - before for after, before in zip(new, old, strict=True)])
+        scores = [earned(record) for record in records]
+        return unpaired_figure(scores, row.effective_yield, row.effective_yield_interval)
+    return change_figure([earned(new) - earned(old) for new, old in baseline.pairs(records)])
 
 
 def _speed(tasks: _Tasks, baseline: Baseline | None) -> Figure | None:

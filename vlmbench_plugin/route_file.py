@@ -15,7 +15,7 @@ from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json, ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.findings import Router
-from vlmbench_plugin.folder_tables import MANIFEST
+from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.models import GB
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.route_entries import labeler_name, labelers
