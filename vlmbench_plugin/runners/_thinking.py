@@ -207,7 +207,8 @@ class Sampler:
         import torch
 
         device = logits.device
-        logits.index_fill_(1, torch.tensor(self.tokens.forbidden, device=device), -torch.inf)
+        forbidden = torch.tensor(self.tokens.forbidden, device=device, dtype=torch.long)
+        logits.index_fill_(1, forbidden, -torch.inf)
         if self._presence:
             seen = [(row, token) for row, one in enumerate(thoughts) for token in one.seen]
             rows, tokens = torch.tensor(seen, device=device, dtype=torch.long).reshape(-1, 2).T

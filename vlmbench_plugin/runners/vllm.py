@@ -22,10 +22,13 @@ from vlmbench_plugin.runners._loading import (
     check_folder,
     commit_of,
     delete_revisions,
+    load_front,
 )
 from vlmbench_plugin.runners._server_engine import engine_options, show_device
 from vlmbench_plugin.runners._server_items import Clock, ItemLoop, Stopwatch, drawn
+from vlmbench_plugin.runners._thinking import check_template, thinking_facts, thinking_tokens
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import Thinking
 
 LOADS_MODEL = True
 NEEDS_PIXELS = True
@@ -40,6 +43,15 @@ class _Said(NamedTuple):
 
     ids: Sequence[int]
     finish_reason: FinishReason
+    prompt_tokens: int
+
+
+class _Thought(NamedTuple):
+    """What was thought: its tokens up to the answer, how many the model gave, and how it ended."""
+
+    ids: Sequence[int]
+    drawn: int
+    forced: bool
     prompt_tokens: int
 
 
@@ -67,9 +79,14 @@ class VllmRunner:
             show_device(settings.device)
         # Not before the device is chosen: vLLM looks for one when it is imported.
         import vllm
-        from transformers import AutoProcessor
         from vllm.platforms import current_platform
 
+        front = load_front(spec)
+        self._processor = front.processor
+        thinks = settings.reasoning == "on"
+        check_template(front.processor, spec, thinks=thinks)
+        known = front.processor.tokenizer, front.vocab_size, front.stop_ids
+        self._tokens = thinking_tokens(*known) if thinks else None
         if options["dtype"] == "auto" and current_platform.is_cpu():
             options["dtype"] = "float32"
         self._vllm = vllm
@@ -82,7 +99,6 @@ class VllmRunner:
         self._items = ItemLoop(asked.concurrency)
         try:
             self._engine = self._items.run(_started(vllm, options))
-            self._processor = AutoProcessor.from_pretrained(spec.hub_id, revision=spec.revision)
         except Exception as error:
             self.close()
             raise ModelLoadError(
@@ -100,7 +116,7 @@ class VllmRunner:
             "architecture": config.architecture,
             "device": str(current_platform.device_type),
             "dtype": str(config.dtype).removeprefix("torch."),
-            "enable_thinking": False,
+            **thinking_facts(spec, settings),
             "revision": commit_of(spec),
             "max_model_len": config.max_model_len,
             "quantization": config.quantization,
@@ -136,11 +152,19 @@ class VllmRunner:
     async def _answer(self, request: Request) -> Generation:
         image = await drawn(request, lambda image: image)
         text = chat_prompt(self._processor, request)
-        prompt = {"prompt": text, "multi_modal_data": {"image": image}}
+        thought = None
         watch = Stopwatch(self._clock)
         try:
             with watch:
-                said = await self._run(prompt, request)
+                prompt: dict[str, Any] = {"prompt": text, "multi_modal_data": {"image": image}}
+                if request.thinking is not None:
+                    thought = await self._think(prompt, request.id, request.thinking)
+                    # Not as text: read again, tokens would be cut in other places.
+                    ids = [*self._processor.tokenizer.encode(text), *thought.ids]
+                    prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": image}}
+                look = self._stop_loops and request.mode != "constrained"
+                params = self._params(request, stream=look)
+                said = await self._run(prompt, request.id, params, look=look)
         except RunnerError:
             raise
         except Exception as error:  # vLLM's own classes, which move between its versions
@@ -148,24 +172,42 @@ class VllmRunner:
                 f"{request.id} failed: {_told(error)}",
                 hint="--runner-arg max_model_len= bounds prompt and answer together",
             ) from error
+        answer = self._text(said.ids[:-1] if said.finish_reason == "stop" else said.ids)
         return Generation(
-            text=self._text(said.ids[:-1] if said.finish_reason == "stop" else said.ids),
+            text=(self._text(thought.ids) if thought else "") + answer,
             finish_reason=said.finish_reason,
             constraint="grammar" if request.mode == "constrained" else "none",
-            prompt_tokens=said.prompt_tokens,
-            output_tokens=len(said.ids),
+            prompt_tokens=thought.prompt_tokens if thought else said.prompt_tokens,
+            output_tokens=len(said.ids) + (thought.drawn if thought else 0),
+            thinking_tokens=thought.drawn if thought else None,
+            thinking_forced=thought.forced if thought else None,
             busy_s=watch.busy_s,
             latency_s=watch.latency_s,
             batch_size=watch.together,
         )
 
-    async def _run(self, prompt: Mapping[str, Any], request: Request) -> _Said:
-        """Collects one answer's tokens; one that loops is ended where the vlm runner ends it."""
-        look = self._stop_loops and request.mode != "constrained"
-        params = self._params(request, stream=look)
-        name = f"{request.id}-{next(self._numbers)}"
+    async def _think(self, prompt: Mapping[str, Any], name: str, plan: Thinking) -> _Thought:
+        """Collects the tokens of a thought, and ends it where the model did not."""
+        assert self._tokens is not None  # a request that thinks comes of a run that does
+        kinds = self._vllm.sampling_params.RequestOutputKind
+        end = self._tokens.close[0]
+        params = self._vllm.SamplingParams(
+            **(dict(plan.sampling) | {"top_k": int(plan.sampling["top_k"])}),
+            seed=plan.seed,
+            max_tokens=plan.budget,
+            stop_token_ids=[end],
+            logit_bias={token: bias for token, bias in self._bias.items() if token != end},
+            detokenize=False,
+            output_kind=kinds.DELTA if self._stop_loops else kinds.FINAL_ONLY,
+        )
+        said = await self._run(prompt, name, params, look=self._stop_loops)
+        rest, forced = self._tokens.rest(said.ids[-1])
+        return _Thought([*said.ids[:-1], *rest], len(said.ids), forced, said.prompt_tokens)
+
+    async def _run(self, prompt: Mapping[str, Any], name: str, params: Any, *, look: bool) -> _Said:
+        """Collects one output's tokens; one that loops is ended where the vlm runner ends it."""
         ids: list[int] = []
-        outputs = self._engine.generate(prompt, params, name)
+        outputs = self._engine.generate(prompt, params, f"{name}-{next(self._numbers)}")
         async with contextlib.aclosing(outputs):
             async for output in outputs:
                 seen, answer = len(ids), output.outputs[0]
@@ -178,7 +220,7 @@ class VllmRunner:
                 if output.finished:
                     break
         raise RunnerError(
-            f"expected {request.id} to end by stop or length, vLLM ended it otherwise",
+            f"expected {name} to end by stop or length, vLLM ended it otherwise",
             hint="vLLM's own log says more",
         )
 
