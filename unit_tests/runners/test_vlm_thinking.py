@@ -204,7 +204,9 @@ def test_what_does_not_think_is_told_before_its_weights_load(
     folder: Path, architecture: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vlmbench_plugin.runners.vlm.load_model", pytest.fail)
-    with pytest.raises(ModelLoadError, match=r"(?s)expected the chat template of x .*--reasoning off"):
+    with pytest.raises(
+        ModelLoadError, match=r"(?s)expected the chat template of x .*--reasoning off"
+    ):
         VlmRunner(folder_spec(ASSET, "x"), ON)
     template = folder / "chat_template.jinja"
     kept = template.read_text()
