@@ -62,7 +62,7 @@ def test_a_request_says_how_to_think() -> None:
 
 def test_the_seed_is_the_images_in_both_modes_and_for_every_model() -> None:
     def seed(case: int, **changes: Any) -> int:
-        asked = {"spec": SPEC, "mode": "json_mode", "settings": ON} | changes
+        asked: dict[str, Any] = {"spec": SPEC, "mode": "json_mode", "settings": ON, **changes}
         thinking = build_request(TASK, CASES[case], **asked).thinking
         assert thinking is not None
         assert 0 <= thinking.seed < 2**32

@@ -328,7 +328,7 @@ def test_control_tokens_are_never_thought(tokenizer: Any, tokens: ThinkingTokens
     assert set(unwanted) <= set(tokens.forbidden)
     assert not {tokens.close[0], tokenizer.eos_token_id} & set(tokens.forbidden)
     for token in unwanted:
-        _, thought, _ = decoded(tokenizer, tokens, lambda _, wanted=token: wanted, budget=5)
+        _, thought, _ = decoded(tokenizer, tokens, ([token] * 99).__getitem__, budget=5)
         assert token not in thought.ids
 
 
@@ -381,7 +381,7 @@ LN = [torch.tensor(p).log().item() for p in (0.2, 0.5, 0.3)]
     ],
 )
 def test_a_draw_cuts_the_cumulated_chances(
-    point: float, changes: dict[str, float], token: int
+    point: float, changes: dict[str, Any], token: int
 ) -> None:
     assert drawn_at(point, LN, **changes) == token
 
