@@ -24,7 +24,14 @@ from vlmbench_plugin.runners._loading import (
     delete_revisions,
     load_front,
 )
-from vlmbench_plugin.runners._server_engine import engine_options, show_device
+from vlmbench_plugin.runners._server_engine import (
+    EngineOptions,
+    engine_options,
+    show_device,
+    started,
+    stopped,
+    told,
+)
 from vlmbench_plugin.runners._server_items import Clock, ItemLoop, Stopwatch, drawn
 from vlmbench_plugin.runners._thinking import check_template, thinking_facts, thinking_tokens
 from vlmbench_plugin.settings import Settings
@@ -35,7 +42,6 @@ NEEDS_PIXELS = True
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 FORBIDDEN = -100.0
-LONGEST_MESSAGE = 500
 
 
 class _Said(NamedTuple):
@@ -81,28 +87,27 @@ class VllmRunner:
         import vllm
         from vllm.platforms import current_platform
 
-        front = load_front(spec)
-        self._processor = front.processor
-        thinks = settings.reasoning == "on"
-        check_template(front.processor, spec, thinks=thinks)
-        known = front.processor.tokenizer, front.vocab_size, front.stop_ids
-        self._tokens = thinking_tokens(*known) if thinks else None
         if options["dtype"] == "auto" and current_platform.is_cpu():
             options["dtype"] = "float32"
         self._vllm = vllm
         self._hub_id = spec.hub_id
         self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
+        front, thinks = load_front(spec), settings.reasoning == "on"
+        check_template(front.processor, spec, thinks=thinks)
+        self._processor = front.processor
+        known = front.processor.tokenizer, front.vocab_size, front.stop_ids
+        self._tokens = thinking_tokens(*known) if thinks else None
         self._stop_loops = asked.stop_loops
         self._clock = Clock()
         self._numbers = itertools.count()
         self._engine: Any = None
         self._items = ItemLoop(asked.concurrency)
         try:
-            self._engine = self._items.run(_started(vllm, options))
+            self._engine = self._items.run(started(vllm, options))
         except Exception as error:
             self.close()
             raise ModelLoadError(
-                f"vLLM does not start with {spec.name}: {_told(error)}",
+                f"vLLM does not start with {spec.name}: {told(error)}",
                 hint="vLLM's own log above says more; less memory is needed with --runner-arg "
                 "max_model_len=16384, or by tensor_parallel_size= over several cards",
             ) from error
@@ -110,21 +115,8 @@ class VllmRunner:
             self.close()
             raise
         self._bias = self._forbidden()
-        config = self._engine.model_config
-        self._facts: dict[str, Json] = {
-            "runner": "vllm",
-            "architecture": config.architecture,
-            "device": str(current_platform.device_type),
-            "dtype": str(config.dtype).removeprefix("torch."),
-            **thinking_facts(spec, settings),
-            "revision": commit_of(spec),
-            "max_model_len": config.max_model_len,
-            "quantization": config.quantization,
-            "tensor_parallel_size": options["tensor_parallel_size"],
-            "stop_loops": asked.stop_loops,
-            "concurrency": asked.concurrency,
-            "forbidden_tokens": len(self._bias),
-        } | {package: version(package) for package in ("torch", "transformers", "vllm", "xgrammar")}
+        self._facts = self._started_as(asked) | thinking_facts(spec, settings)
+        self._facts |= {"device": str(current_platform.device_type), "revision": commit_of(spec)}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Generation | RunnerError]:
         """Yields one generation per request, in order, or the error of an item that failed."""
@@ -143,11 +135,25 @@ class VllmRunner:
         if not self._items.is_open:
             return
         if self._engine is not None:
-            self._items.run(_stopped(self._engine))
+            self._items.run(stopped(self._engine))
         self._items.close()
         self._engine = None
         if self._keep is not None:
             delete_revisions(self._hub_id, cached_revisions(self._hub_id) - self._keep)
+
+    def _started_as(self, asked: EngineOptions) -> dict[str, Json]:
+        config = self._engine.model_config
+        return {
+            "runner": "vllm",
+            "architecture": config.architecture,
+            "dtype": str(config.dtype).removeprefix("torch."),
+            "max_model_len": config.max_model_len,
+            "quantization": config.quantization,
+            "tensor_parallel_size": asked.engine["tensor_parallel_size"],
+            "stop_loops": asked.stop_loops,
+            "concurrency": asked.concurrency,
+            "forbidden_tokens": len(self._bias),
+        } | {package: version(package) for package in ("torch", "transformers", "vllm", "xgrammar")}
 
     async def _answer(self, request: Request) -> Generation:
         image = await drawn(request, lambda image: image)
@@ -169,7 +175,7 @@ class VllmRunner:
             raise
         except Exception as error:  # vLLM's own classes, which move between its versions
             raise RunnerError(
-                f"{request.id} failed: {_told(error)}",
+                f"{request.id} failed: {told(error)}",
                 hint="--runner-arg max_model_len= bounds prompt and answer together",
             ) from error
         answer = self._text(said.ids[:-1] if said.finish_reason == "stop" else said.ids)
@@ -274,22 +280,6 @@ def loop_end(ids: Sequence[int], seen: int, loops: Callable[[Sequence[int]], boo
     """
     first = max(LOOP_CHECK_EVERY, -(-seen // LOOP_CHECK_EVERY) * LOOP_CHECK_EVERY)
     return next((n for n in range(first, len(ids), LOOP_CHECK_EVERY) if loops(ids[:n])), None)
-
-
-async def _started(vllm: Any, options: Mapping[str, Any]) -> Any:
-    """Starts the engine within the event loop that will use it."""
-    return vllm.AsyncLLMEngine.from_engine_args(vllm.AsyncEngineArgs(**options))
-
-
-async def _stopped(engine: Any) -> None:
-    """Ends the engine within its event loop: from outside, its listener would call it dead."""
-    engine.shutdown()
-
-
-def _told(error: BaseException) -> str:
-    """The cause of an engine's error, shortened: vLLM wraps what really happened."""
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:LONGEST_MESSAGE]
 
 
 def RUNNER(  # noqa: N802  # the name by which the registry finds it
