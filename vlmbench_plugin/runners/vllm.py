@@ -87,13 +87,15 @@ class VllmRunner:
         import vllm
         from vllm.platforms import current_platform
 
-        if options["dtype"] == "auto" and current_platform.is_cpu():
-            options["dtype"] = "float32"
-        self._vllm = vllm
-        self._hub_id = spec.hub_id
         self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
         front, thinks = load_front(spec), settings.reasoning == "on"
         check_template(front.processor, spec, thinks=thinks)
+        if current_platform.is_cpu():
+            options["dtype"] = "float32" if options["dtype"] == "auto" else options["dtype"]
+            # There vLLM 0.32 dies of a seeded request whose prompt it reads in parts.
+            options["enable_chunked_prefill"] = False if thinks else None
+        self._vllm = vllm
+        self._hub_id = spec.hub_id
         self._processor = front.processor
         known = front.processor.tokenizer, front.vocab_size, front.stop_ids
         self._tokens = thinking_tokens(*known) if thinks else None
