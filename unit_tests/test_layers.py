@@ -11,7 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vlmbench_plugin"
 
 LEVELS = {
-    0: ("", "categories", "chunks", "core", "errors", "record", "settings", "sources"),
+    0: (
+        "", "categories", "chunks", "core", "errors", "record", "settings", "sources", "thinking",
+    ),
     1: (
         "artifact_forms", "coords", "fields", "from_model", "gbnf", "labels", "nodes", "numeric",
         "parsing", "pictures", "synonyms",

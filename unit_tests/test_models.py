@@ -16,6 +16,7 @@ PUBLISHED = (
     *(f"qwen3.5-{size}" for size in ("0.8b", "2b", "4b", "9b", "27b", "35b-a3b")),
     "qwen3.5-0.8b-captioner",
 )
+THINKING = tuple(f"{name}-thinking" for name in PUBLISHED[:5])
 NEWER = ("qwen3.6-27b", "qwen3.6-35b-a3b", "qwen3.8-27b", "qwen2.5vl-3b", "qwen2.5vl-7b")
 SIZE = re.compile(r"(?<![a-z0-9.])(a?\d+(?:\.\d+)?)b(?![a-z0-9])")
 REAL = sorted(name for name in MODELS if not MODELS[name].toy)
@@ -34,13 +35,13 @@ def generation_of(text: str) -> str:
     return f"{found[1]}{found[2] or ''}"
 
 
-@pytest.mark.parametrize("name", [*PUBLISHED, *NEWER, "qwen3vl-32b-fp8", "tiny-qwen3vl"])
+@pytest.mark.parametrize("name", [*PUBLISHED, *THINKING, *NEWER, "qwen3vl-32b-fp8", "tiny-qwen3vl"])
 def test_registry_has(name: str) -> None:
     assert MODELS[name].name == name
 
 
-def test_eight_bit_models_are_the_ten_official_ones() -> None:
-    assert sum(name.endswith("-fp8") for name in MODELS) == 10
+def test_eight_bit_models_are_the_fifteen_official_ones() -> None:
+    assert sum(name.endswith("-fp8") for name in MODELS) == 15
     assert all(
         MODELS[name].hub_id == f"{MODELS[name[:-4]].hub_id}-FP8"
         for name in MODELS
@@ -54,6 +55,8 @@ def test_name_and_hub_id_agree_on_generation_sizes_and_precision(name: str) -> N
     assert generation_of(name) == generation_of(hub_id)
     assert SIZE.findall(name) == SIZE.findall(hub_id.rpartition("/")[2].lower()) != []
     assert name.endswith("-fp8") == hub_id.endswith("-FP8")
+    assert ("-thinking" in name) == ("-Thinking" in hub_id)
+    assert ("qwen3vl" in name) == ("-Instruct" in hub_id or "-Thinking" in hub_id) or "2.5" in name
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -72,8 +75,9 @@ def test_frames_and_thinking_follow_the_generation() -> None:
         spec = MODELS[name]
         is_older = name.startswith("qwen2.5")
         assert spec.frame == ("pixel_resized" if is_older else "norm_0_1000")
-        assert spec.thinking == bool(re.match(r"qwen3\.[568]-", name))
+        assert spec.thinking == bool(re.match(r"qwen3\.[568]-|.*-thinking", name))
         assert bool(spec.sampling) == spec.thinking
+        assert spec.always_thinks == ("-thinking" in name)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,8 @@ def test_frames_and_thinking_follow_the_generation() -> None:
         ("qwen3.5-4b", 1.0, 1.5),
         ("qwen3.6-27b", 1.0, 0.0),
         ("qwen3.8-27b-fp8", 1.0, 0.0),
+        ("qwen3vl-4b-thinking", 0.6, 0.0),
+        ("qwen3vl-30b-a3b-thinking-fp8", 0.6, 0.0),
     ],
 )
 def test_thinking_samples_as_the_model_card_says(
@@ -206,12 +212,14 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
         ("me/qwen3.5-2b-json", "norm_0_1000", True),
         ("me/Qwen3.8-27B-AWQ", "norm_0_1000", True),
         ("me/Qwen2.5-VL-7B-lora", "pixel_resized", False),
+        ("me/Qwen3-VL-8B-Thinking-AWQ", "norm_0_1000", True),
     ],
 )
 def test_hub_id_tells_its_family(hub_id: str, frame: Frame, thinking: bool) -> None:
     (spec,) = resolve_models([hub_id], None)
     assert (spec.name, spec.hub_id) == (hub_id.rpartition("/")[2].lower(), hub_id)
     assert (spec.frame, spec.thinking, spec.revision) == (frame, thinking, None)
+    assert bool(spec.sampling) == thinking
 
 
 def test_hub_id_with_name_and_revision() -> None:

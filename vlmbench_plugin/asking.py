@@ -18,9 +18,9 @@ from vlmbench_plugin.core import (
 )
 from vlmbench_plugin.fields import Artifacts, artifacts
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import thinking_of
 
 MIN_BUDGET, MAX_BUDGET = 256, 8192
-REASONING = "off"
 GREY = (128, 128, 128)
 
 _PLACEHOLDER = re.compile(r"\{(schema|coordinates|question|vocabulary)\}")
@@ -58,6 +58,7 @@ def build_request(
         grammar=built.gbnf,
         json_schema=built.json_schema,
         budget=answer_budget(task, built, mode, settings),
+        thinking=thinking_of(spec, settings, task.category, case.image_id),
     )
 
 
@@ -99,7 +100,7 @@ def _render_prompt(
 
 
 def answer_budget(task: VisionTask, built: Artifacts, mode: Mode, settings: Settings) -> int:
-    """Returns the most tokens that may be generated.
+    """Returns the most tokens of an answer; thinking has a budget of its own.
 
     A token is at least one byte of text, so with one more for the stop token the constrained budget
     never binds. The free one is twice the longest truth, rounded up to a power of two.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from vlmbench_plugin.nodes import Node
     from vlmbench_plugin.sources import Source
+    from vlmbench_plugin.thinking import Thinking
 
 Json: TypeAlias = Any
 """A value that ``json.dumps`` takes: dict, list, str, int, float, bool, None."""
@@ -41,19 +42,9 @@ Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = get_args(Difficulty)
 
 Failure = Literal[
-    "empty",
-    "looping",
-    "truncated",
-    "not_json",
-    "bare_array",
-    "native_schema",
-    "missing_field",
-    "extra_field",
-    "wrong_type",
-    "out_of_range",
-    "wrong_frame",
-    "wrong_answer",
-]
+    "empty", "looping", "truncated", "not_json", "bare_array", "native_schema", "missing_field",
+    "extra_field", "wrong_type", "out_of_range", "wrong_frame", "wrong_answer",
+]  # fmt: skip
 FAILURES: tuple[Failure, ...] = get_args(Failure)
 
 
@@ -133,7 +124,8 @@ class Request:
         mode: ``json_mode`` generates freely; ``constrained`` must obey ``grammar``.
         grammar: The GBNF grammar of a legal answer.
         json_schema: The JSON Schema of a legal answer.
-        budget: The most tokens that may be generated, the stop token included.
+        budget: The most tokens of the answer, the stop token included.
+        thinking: How to think before it; None to answer at once.
     """
 
     id: str
@@ -143,6 +135,7 @@ class Request:
     grammar: str
     json_schema: Mapping[str, Json]
     budget: int
+    thinking: Thinking | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +149,7 @@ class Generation:
         prompt_tokens: Tokens of the prompt, image tokens included.
         output_tokens: Tokens generated, the stop token and thinking included.
         thinking_tokens: Those of them spent before the answer.
+        thinking_forced: Whether the end of thinking was written for the model.
         busy_s: This item's share of the model's seconds; adds up to wall time over all items.
         latency_s: Seconds that this one item waited.
         batch_size: Items generated together.
@@ -168,6 +162,7 @@ class Generation:
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     thinking_tokens: int | None = None
+    thinking_forced: bool | None = None
     busy_s: float | None = None
     latency_s: float | None = None
     batch_size: int | None = None
@@ -280,7 +275,8 @@ class ModelSpec:
         weight_bytes: Size of the weights, None where unknown.
         frame: In which it states positions.
         revision: Hub revision, None for the default branch.
-        thinking: Whether the chat template takes ``enable_thinking``.
+        thinking: Whether it can think before it answers.
+        always_thinks: Whether it cannot do otherwise.
         served_name: A server's name for it, None for ``hub_id``.
         sampling: The model card's sampling for thinking mode.
         toy: Whether tables must call it a toy.
@@ -294,6 +290,7 @@ class ModelSpec:
     weight_bytes: int | None = None
     revision: str | None = None
     thinking: bool = False
+    always_thinks: bool = False
     served_name: str | None = None
     sampling: Mapping[str, float] = field(default_factory=dict)
     toy: bool = False

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlmbench_plugin import coords, parsing
-from vlmbench_plugin.asking import REASONING
 from vlmbench_plugin.core import (
     FRAMES,
     Answer,
@@ -67,6 +66,7 @@ def evaluate(
         prompt_tokens=generation.prompt_tokens,
         output_tokens=generation.output_tokens,
         thinking_tokens=generation.thinking_tokens,
+        thinking_forced=generation.thinking_forced,
         value_logprob=generation.value_logprob,
         looped=generation.finish_reason == "loop" or looped,
         busy_s=generation.busy_s,
@@ -112,7 +112,7 @@ def _facts(
     """What is known of an item before it is answered, by the field names of ``Record``."""
     return {
         "model": spec.name,
-        "reasoning": REASONING,
+        "reasoning": settings.reasoning,
         "category": task.category,
         "mode": request.mode,
         "image_id": case.image_id,

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from vlmbench_plugin import coords
-from vlmbench_plugin.asking import REASONING, answer_budget
+from vlmbench_plugin.asking import answer_budget
 from vlmbench_plugin.core import Identity, Json, Mode, ModelSpec, VisionTask, Vocabulary
 from vlmbench_plugin.fields import artifacts
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import thinking_budget
 
 SHOWN = 8
 _ANY_SIZE = (1000, 1000)
@@ -100,12 +101,18 @@ class Fingerprints:
             "pixels": settings.max_pixels,
             "runner": [settings.runner, sorted(settings.runner_args.items()), settings.replay],
             "dtype": settings.dtype,
-            "reasoning": REASONING,
+            "reasoning": _thinking(spec, settings),
             "seed": settings.seed,
         }
         digests = {name: _digest(value) for name, value in facts.items()}
         parts = {name: digest.hex()[:SHOWN] for name, digest in digests.items()}
         return identity.vocabulary, b"".join(digests.values()), parts
+
+
+def _thinking(spec: ModelSpec, settings: Settings) -> Json:
+    if settings.reasoning == "off":
+        return "off"
+    return ["on", thinking_budget(settings), spec.sampling]
 
 
 def _digest(value: Json) -> bytes:

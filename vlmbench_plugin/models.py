@@ -30,7 +30,9 @@ FAMILIES: Mapping[str, tuple[Frame, bool]] = MappingProxyType(
         "qwen2_5_vl": ("pixel_resized", False),
     }
 )
-"""``model_type`` in a config -> frame, and whether the chat template takes ``enable_thinking``."""
+"""``model_type`` in a config -> frame, and whether its checkpoints think or not as they are told.
+
+Those of Qwen3-VL are told by their names: Thinking editions always think, others never."""
 
 # Qwen3.6 and Qwen3.8 checkpoints are of the Qwen3.5 classes.
 _FAMILY_IN_NAME = (
@@ -57,6 +59,8 @@ def _sampling(temperature: float, presence_penalty: float) -> Mapping[str, float
 
 
 _COOL, _HOT, _FREE = _sampling(0.6, 0.0), _sampling(1.0, 1.5), _sampling(1.0, 0.0)
+_UNKNOWN = _FREE
+"""Of a checkpoint that has no entry: the newest cards'."""
 
 
 def _model(
@@ -79,6 +83,18 @@ def _model(
         weight_bytes=None if weights is None else round(weights * GB),
         thinking=sampling is not None,
         sampling=sampling or {},
+    )
+
+
+def _thinks(spec: ModelSpec) -> ModelSpec:
+    """Makes the entry of the edition that always thinks beside ``spec``, which never does."""
+    return replace(
+        spec,
+        name=f"{spec.name}-thinking",
+        hub_id=spec.hub_id.replace("-Instruct", "-Thinking"),
+        thinking=True,
+        always_thinks=True,
+        sampling=_COOL,
     )
 
 
@@ -132,8 +148,9 @@ def _registry() -> Mapping[str, ModelSpec]:
         active_params=0.00048,
         toy=True,
     )
-    eight_bit = (*(_fp8(spec) for spec in (*vl, *large)), _fp8(newest, 30.9))
-    every = (*vl, *small, *large, newest, *older, *eight_bit, tiny)
+    thinking = tuple(map(_thinks, vl))
+    eight_bit = (*(_fp8(spec) for spec in (*vl, *thinking, *large)), _fp8(newest, 30.9))
+    every = (*vl, *thinking, *small, *large, newest, *older, *eight_bit, tiny)
     return MappingProxyType({spec.name: spec for spec in every})
 
 
@@ -221,15 +238,26 @@ def _from_folder(name: str | None, text: str, frame: Frame | None) -> ModelSpec:
             f"expected a model in {text!r}, got a folder without {' and '.join(missing)}",
             hint="point to the folder that save_pretrained or a hub download wrote",
         )
-    model_type = _read_config(folder / "config.json").get("model_type")
-    known, thinking = FAMILIES.get(str(model_type), (None, False))
+    model_type = str(_read_config(folder / "config.json").get("model_type"))
+    known, _ = FAMILIES.get(model_type, (None, False))
     return ModelSpec(
         name=name or _short_name(folder.as_posix()),
         hub_id=str(folder),
         frame=_need_frame(frame or known, text, f"its model_type is {model_type!r}"),
         weight_bytes=sum(path.stat().st_size for path in weights),
-        thinking=thinking,
+        **_thinking(model_type, folder.name),
     )
+
+
+def _thinking(family: str | None, checkpoint: str) -> dict[str, Any]:
+    """Returns what an entry says of thinking, for a checkpoint that has none."""
+    _, thinking = FAMILIES.get(family or "", (None, False))
+    always = (family or "").startswith("qwen3_vl") and "thinking" in checkpoint.lower()
+    return {
+        "thinking": thinking or always,
+        "always_thinks": always,
+        "sampling": _COOL if always else _UNKNOWN if thinking else {},
+    }
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -250,14 +278,15 @@ def _from_hub(name: str | None, text: str, frame: Frame | None) -> ModelSpec:
     if known is not None:
         return _framed(replace(known, name=short, revision=revision or None), frame)
     # A known name given to another checkpoint, as for a fine-tune, says of which family that is.
-    family = _family(hub_id.rpartition("/")[2]) or (_family(short) if short in MODELS else None)
-    own, thinking = FAMILIES[family] if family else (None, False)
+    last = hub_id.rpartition("/")[2]
+    family = _family(last) or (_family(short) if short in MODELS else None)
+    own, _ = FAMILIES[family] if family else (None, False)
     return ModelSpec(
         name=short,
         hub_id=hub_id,
         frame=_need_frame(frame or own, text, "no folder, and its name tells no known family"),
         revision=revision or None,
-        thinking=thinking,
+        **_thinking(family, last),
     )
 
 

@@ -108,6 +108,20 @@ OPTIONS: tuple[Option, ...] = (
         "(default: all three)",
     ),
     Option(
+        field="reasoning",
+        names=("reasoning",),
+        metavar="on|off",
+        read=one_of("on", "off"),
+        help="Whether models think before they answer; what cannot think is refused (default: off)",
+    ),
+    Option(
+        field="thinking_budget",
+        names=("thinking-budget",),
+        metavar="N",
+        read=whole(1),
+        help="Most tokens of thinking; then its end is written for the model (default: 4096)",
+    ),
+    Option(
         field="max_new_tokens",
         names=("max-new-tokens",),
         metavar="N",

@@ -186,6 +186,7 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
     from vlmbench_plugin.models import resolve_models
     from vlmbench_plugin.runners import RUNNERS
     from vlmbench_plugin.settings import OWN
+    from vlmbench_plugin.thinking import check_thinking
 
     try:
         for category in settings.categories:
@@ -195,7 +196,7 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
             raise UnknownNameError("dataset", settings.dataset, DATASETS)
         if settings.runner not in RUNNERS:
             raise UnknownNameError("runner", settings.runner, RUNNERS)
-        resolve_models(settings.models, settings.frame)
+        check_thinking(resolve_models(settings.models, settings.frame), settings)
         _check_server(settings)
         _check_gates(settings, categories)
     except VlmBenchError as error:

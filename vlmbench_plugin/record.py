@@ -72,6 +72,7 @@ class Record:
     prompt_tokens: int | None
     output_tokens: int | None
     thinking_tokens: int | None
+    thinking_forced: bool | None
     value_logprob: Mapping[str, float] | None
     looped: bool | None
     at_bound: bool | None

@@ -118,7 +118,12 @@ class Results:
             left: Items of the run still to come.
             seconds: Estimated seconds until the run ends.
         """
-        found = [record for record in self._store.records if _group(record) == group]
+        reasoning = self._bench.settings.reasoning  # a folder may hold both
+        found = [
+            record
+            for record in self._store.records
+            if record.reasoning == reasoning and _group(record) == group
+        ]
         rows = metrics_rows(found, self._tasks)
         if not rows:
             return None
@@ -150,7 +155,8 @@ class Results:
             have = {path.relative_to(images).as_posix() for path in images.rglob("*.png")}
             for name, image in thumbnails.thumbnails(records, self._bench.sources, have):
                 self._store.write(f"images/{name}", image)
-        return tuple(r for r in found.rows if f"{r.model}-{r.category}-{r.mode}" in groups)
+        asked = [row for row in found.rows if row.reasoning == settings.reasoning]
+        return tuple(r for r in asked if f"{r.model}-{r.category}-{r.mode}" in groups)
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""

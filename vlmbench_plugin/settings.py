@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vlmbench_plugin.core import DIFFICULTIES, MODES, Difficulty, Frame, Mode, VocabularyRule
+from vlmbench_plugin.thinking import Reasoning
 
 BLIND_SUFFIX = "-blind"
 OWN = "own"
@@ -29,6 +30,8 @@ class Settings:
     vocabulary: VocabularyRule = "closed"
     blind: bool = False
     difficulty: tuple[Difficulty, ...] = DIFFICULTIES
+    reasoning: Reasoning = "off"
+    thinking_budget: int | None = None
     max_new_tokens: int | None = None
     max_pixels: int = 1_310_720
     batch_size: int | None = None

@@ -11,6 +11,7 @@ from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.runners import _server_http
 from vlmbench_plugin.runners.openai import OpenaiRunner
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import Reasoning
 
 SPEC = ModelSpec(name="m", hub_id="org/m", frame="norm_0_1000", served_name="tiny")
 Open = Callable[..., OpenaiRunner]
@@ -36,9 +37,16 @@ def fake() -> Iterator[Fake]:
 def connect(fake: Fake, quick: None) -> Iterator[Open]:
     opened: list[OpenaiRunner] = []
 
-    def connect(spec: ModelSpec = SPEC, url: str | None = None, **arguments: str) -> OpenaiRunner:
+    def connect(
+        spec: ModelSpec = SPEC,
+        url: str | None = None,
+        reasoning: Reasoning = "off",
+        **arguments: str,
+    ) -> OpenaiRunner:
         given = {"concurrency": "4", "timeout": "5", "retries": "2"} | arguments
-        settings = Settings(runner="openai", server_url=url or fake.url, runner_args=given)
+        settings = Settings(
+            runner="openai", server_url=url or fake.url, runner_args=given, reasoning=reasoning
+        )
         opened.append(OpenaiRunner(spec, settings))
         return opened[-1]
 

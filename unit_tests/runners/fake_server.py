@@ -65,7 +65,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.fake.tokens is None:
             self.send(b'{"detail": "Not Found"}', 404)
             return
-        ids = self.fake.tokens.get(self.body["prompt"], [1, 2, 3])
+        if "messages" in self.body:
+            end = "</think>" if self.body.get("continue_final_message") else "<think>\n"
+            ids = [8, *self.fake.tokens[end]] if self.fake.goes_on else [8, 9]
+        else:
+            ids = self.fake.tokens.get(self.body["prompt"], [1, 2, 3])
         self.send(json.dumps({"count": len(ids), "tokens": ids}).encode())
 
 
@@ -84,6 +88,9 @@ class Fake:
         obeys: Whether it holds answers to a grammar, to a schema.
         chats: Bodies of the chat requests that came.
         most: The most chat requests that were open at once.
+        goes_on: Whether it renders a thought's begin and end where it is told to.
+        thought: Content, reasoning, finish reason and stop reason of an answer that ends where
+            thinking does.
     """
 
     plan: dict[str, list[Reaction]] = field(default_factory=dict)
@@ -93,6 +100,8 @@ class Fake:
     tokens: dict[str, list[int]] | None = None
     finish_reason: str | None = "stop"
     url: str = ""
+    goes_on: bool = True
+    thought: tuple[str | None, str | None, str, str | None] = (" Hm.\n", None, "stop", "</think>")
     chats: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     most: int = 0
@@ -127,6 +136,16 @@ class Fake:
 
     def completion(self, body: Any) -> dict[str, Any]:
         asked = asked_in(body)
+        if body.get("stop") == ["</think>"]:
+            content, reasoning, finish_reason, stop_reason = self.thought
+            message = {"content": content, "reasoning": reasoning}
+            thought = {
+                "message": message,
+                "finish_reason": finish_reason,
+                "stop_reason": stop_reason,
+            }
+            usage = {"prompt_tokens": 7, "completion_tokens": 3}
+            return {"choices": [thought], "usage": usage}
         if "grammar" in body.get("structured_outputs", {}) and "grammar" in self.obeys:
             text = WORD if asked == PROBE else LABEL
         elif "response_format" in body and "json_schema" in self.obeys:

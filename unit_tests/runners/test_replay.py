@@ -69,6 +69,7 @@ def test_texts_times_and_counts_come_back(tmp_path: Path) -> None:
         "prompt_tokens": 10,
         "output_tokens": 20,
         "thinking_tokens": 5,
+        "thinking_forced": True,
         "busy_s": 0.5,
         "latency_s": 1.5,
         "batch_size": 4,
@@ -82,6 +83,14 @@ def test_texts_times_and_counts_come_back(tmp_path: Path) -> None:
         assert (first.busy_s, first.output_tokens) == (None, None)
         assert dataclasses.asdict(second) == {"text": record(1).raw_text, **measured}
         replay.close()
+
+
+def test_an_answer_is_replayed_with_or_without_its_thinking(tmp_path: Path) -> None:
+    both = write(tmp_path, record(0), record(0, reasoning="on", raw_text="Hm.</think>{}"))
+    for reasoning, text in (("off", record(0).raw_text), ("on", "Hm.</think>{}")):
+        spec = ModelSpec(name="toy", hub_id="toy", frame="norm_0_1000")
+        replay = ReplayRunner(spec, Settings(replay=str(both), reasoning=reasoning))
+        assert [found.text for found in replay.generate([request(0)])] == [text]
 
 
 def test_an_item_without_text_is_named_and_the_next_one_follows(tmp_path: Path) -> None:

@@ -295,14 +295,14 @@ def test_grammars_are_compiled_ahead_where_the_run_needs_them() -> None:
 
 def row(tokens: int, ids: int) -> Row:
     limits = Limits(budget=9, stop_ids=())
-    return Row(prompt_tokens=tokens, limits=limits, ids=[1] * ids)
+    return Row(prompt_tokens=tokens, limits=limits, ids=[1] * ids, steps=ids)
 
 
 def test_seconds_are_shared_by_tokens_and_add_up() -> None:
     first, second = row(10, 1), row(30, 1)
     charge([first, second], 4.0)  # the prefill, which gave each its first token
     assert (first.busy_s, second.busy_s) == (1.0, 3.0)
-    first.ids, second.ids = [1, 1], [1, 1]
+    first.steps, second.steps = 2, 2
     charge([first, second], 1.0)
     charge([second], 0.5)
     assert (first.busy_s, first.latency_s) == (1.5, 5.0)

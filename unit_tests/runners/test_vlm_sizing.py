@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from unit_tests.tiny_models import ask
+from unit_tests.tiny_models import ask, think
 from vlmbench_plugin.runners import _sizing
 from vlmbench_plugin.runners._sizing import LARGEST, ON_CPU, WITHOUT_FIGURES, BatchSize, row_bytes
 
@@ -54,6 +54,12 @@ def test_the_size_follows_from_memory(
     monkeypatch: pytest.MonkeyPatch, device: str, free: int | None, budget: int, size: int
 ) -> None:
     assert chosen(monkeypatch, device, free).of(ask("json_mode", budget=budget)) == size
+
+
+def test_a_thoughts_whole_budget_is_planned_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 2,560 + 4,096 + 256 tokens take 1,019 MB: 0.7 * 8 GiB hold 5 of them.
+    request = think(ask("json_mode", budget=256), budget=4096)
+    assert chosen(monkeypatch, "cuda", 8 * GB).of(request) == 4
 
 
 def test_the_size_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

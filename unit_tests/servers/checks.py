@@ -14,6 +14,7 @@ from unit_tests.tiny_models import ask
 from vlmbench_plugin.core import Generation, Request
 from vlmbench_plugin.errors import RunnerError
 from vlmbench_plugin.runners import Runner
+from vlmbench_plugin.thinking import CLOSE, SEAM
 
 MARKS = [
     pytest.mark.server,
@@ -45,6 +46,22 @@ def check_constrained_answers_are_valid(runner: Runner, asked: Sequence[Request]
         assert answer.finish_reason == "stop", request.id
         assert answer.constraint == "grammar"
     assert len({request.id.split("-")[1] for request in constrained}) == 15
+
+
+def check_answers_behind_thoughts_are_valid(runner: Runner, asked: Sequence[Request]) -> None:
+    for request, answer in zip(asked, generations(runner, asked), strict=True):
+        assert request.thinking is not None
+        thought, _, said = answer.text.rpartition(CLOSE)
+        assert thought, request.id
+        assert answer.thinking_tokens is not None
+        assert answer.output_tokens is not None
+        assert 1 <= answer.thinking_tokens <= request.thinking.budget
+        assert answer.output_tokens > answer.thinking_tokens
+        assert isinstance(answer.thinking_forced, bool)
+        if request.mode == "constrained":
+            assert said.startswith(SEAM)
+            jsonschema.validate(json.loads(said), dict(request.json_schema))
+            assert (answer.finish_reason, answer.constraint) == ("stop", "grammar"), request.id
 
 
 def check_one_item_fails_alone(runner: Runner) -> None:

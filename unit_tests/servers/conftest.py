@@ -1,4 +1,7 @@
-"""A real vLLM on CPU with the packaged checkpoint: as a server, and in this process."""
+"""A real vLLM on CPU with the packaged checkpoint: as a server, and in this process.
+
+It is a copy that can be told to think. Prompts without thinking are those of the original.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from unit_tests.tiny_models import ASSET, folder_spec
+from unit_tests.tiny_models import folder_spec, thinking_asset, thinking_spec
 from vlmbench_plugin.asking import build_request
-from vlmbench_plugin.core import MODES, Request
+from vlmbench_plugin.core import MODES, ModelSpec, Request
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.runners.openai import OpenaiRunner
 from vlmbench_plugin.runners.vllm import VllmRunner
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
+from vlmbench_plugin.thinking import Reasoning
 
 SERVED = "prod-vlm"
 START_S = 300.0
@@ -48,27 +52,50 @@ def environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def asked() -> Sequence[Request]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint's."""
+    return thinking_asset(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def cold(folder: Path) -> ModelSpec:
+    """The model that thinks without chance: vLLM's random numbers are not the vlm runner's."""
+    spec = thinking_spec(folder)
+    return replace(spec, sampling={**spec.sampling, "top_k": 1})
+
+
+@pytest.fixture(scope="session")
+def thinking(cold: ModelSpec) -> Sequence[Request]:
+    """One drawn case of every task in both modes, to be thought about."""
+    return requests(Settings(n=1, reasoning="on", thinking_budget=48, max_new_tokens=256), cold)
+
+
+@pytest.fixture(scope="session")
+def asked(folder: Path) -> Sequence[Request]:
     """Two drawn cases of every task in both modes, those of one task apart from each other."""
-    settings = Settings(n=PER_TASK)
-    spec = folder_spec(ASSET)
+    return requests(Settings(n=PER_TASK), folder_spec(folder))
+
+
+def requests(settings: Settings, spec: ModelSpec) -> Sequence[Request]:
     return [
         build_request(task, load_cases(task, settings)[index], spec, mode, settings)
-        for index in range(PER_TASK)
+        for index in range(settings.n)
         for mode in MODES
         for task in TASKS.values()
     ]
 
 
 @pytest.fixture(scope="session")
-def url(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(environment: None, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server's address."""
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log.txt"
     command = [
-        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(ASSET)),
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)),
         *("--host", "127.0.0.1", "--port", str(port), "--served-model-name", SERVED),
         *("--dtype", "float32", "--max-num-seqs", "8", "--enforce-eager"),
+        # On a CPU, vLLM 0.32 dies of a seeded request whose prompt it reads in parts.
+        "--no-enable-chunked-prefill",
         *("--limit-mm-per-prompt", '{"image": 1, "video": 0}'),
         *("--structured-outputs-config", json.dumps(STRUCTURED)),
     ]
@@ -83,22 +110,43 @@ def url(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def client(url: str) -> Iterator[OpenaiRunner]:
+def client(url: str, folder: Path) -> Iterator[OpenaiRunner]:
     """The openai runner on that server."""
     settings = Settings(server_url=url, runner_args={"concurrency": "8", "timeout": "120"})
-    runner = OpenaiRunner(replace(folder_spec(ASSET), served_name=SERVED), settings)
+    runner = OpenaiRunner(replace(folder_spec(folder), served_name=SERVED), settings)
     yield runner
     runner.close()
 
 
 @pytest.fixture(scope="session")
-def engine(environment: None) -> Iterator[VllmRunner]:
-    """The vllm runner."""
-    arguments = {"concurrency": "8", "enforce_eager": "on"}
-    settings = Settings(device="cpu", dtype="float32", runner_args=arguments)
-    runner = VllmRunner(folder_spec(ASSET), settings)
+def thinking_client(url: str, cold: ModelSpec) -> Iterator[OpenaiRunner]:
+    """The same with thinking."""
+    arguments = {"concurrency": "8", "timeout": "120"}
+    settings = Settings(server_url=url, reasoning="on", runner_args=arguments)
+    runner = OpenaiRunner(replace(cold, served_name=SERVED), settings)
     yield runner
     runner.close()
+
+
+@pytest.fixture(scope="session")
+def engine(environment: None, folder: Path) -> Iterator[VllmRunner]:
+    """The vllm runner."""
+    runner = VllmRunner(folder_spec(folder), in_process())
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="session")
+def thinking_engine(environment: None, cold: ModelSpec) -> Iterator[VllmRunner]:
+    """The same with thinking."""
+    runner = VllmRunner(cold, in_process(reasoning="on"))
+    yield runner
+    runner.close()
+
+
+def in_process(reasoning: Reasoning = "off") -> Settings:
+    arguments = {"concurrency": "8", "enforce_eager": "on"}
+    return Settings(device="cpu", dtype="float32", reasoning=reasoning, runner_args=arguments)
 
 
 def free_port() -> int:

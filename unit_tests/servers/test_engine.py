@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from unit_tests.servers import checks
-from unit_tests.tiny_models import ASSET, folder_spec
-from vlmbench_plugin.core import Generation, Request
+from unit_tests.tiny_models import ASSET, SAMPLING, folder_spec
+from vlmbench_plugin.core import Generation, ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError
 from vlmbench_plugin.runners import open_runner
 from vlmbench_plugin.runners.openai import OpenaiRunner
@@ -62,6 +63,31 @@ def test_it_says_what_ran(engine: VllmRunner) -> None:
     assert facts["enable_thinking"] is False
 
 
+def test_thoughts_and_their_answers_are_those_of_the_vlm_runner_in_float32(
+    thinking_engine: VllmRunner, cold: ModelSpec, thinking: Sequence[Request]
+) -> None:
+    checks.check_answers_behind_thoughts_are_valid(thinking_engine, thinking)
+    settings = Settings(device="cpu", dtype="float32", reasoning="on")
+    plain = open_runner("vlm", cold, settings)
+    expected = checks.generations(plain, thinking)
+    plain.close()
+    found = checks.generations(thinking_engine, thinking)
+    assert [shown(answer) for answer in found] == [shown(answer) for answer in expected]
+    assert thinking_engine.describe()["enable_thinking"] is True
+
+
+def test_a_thought_is_drawn_by_its_seed(
+    thinking_engine: VllmRunner, thinking: Sequence[Request]
+) -> None:
+    plan = thinking[0].thinking
+    assert plan is not None
+    hot = replace(plan, sampling=SAMPLING)
+    seeds = [hot, hot, replace(hot, seed=hot.seed ^ 1)]
+    asked = [replace(thinking[0], thinking=one) for one in seeds]
+    first, again, other = (answer.text for answer in checks.generations(thinking_engine, asked))
+    assert first == again != other
+
+
 def test_an_engine_that_cannot_start_says_why(environment: None) -> None:
     settings = Settings(device="cpu", runner_args={"max_model_len": "1000000"})
     with pytest.raises(ModelLoadError, match=r"does not start with tiny: .*max_model_len"):
@@ -70,4 +96,5 @@ def test_an_engine_that_cannot_start_says_why(environment: None) -> None:
 
 def shown(answer: Generation) -> tuple[object, ...]:
     """What two runners must agree on."""
-    return answer.text, answer.finish_reason, answer.prompt_tokens, answer.output_tokens
+    counts = answer.prompt_tokens, answer.output_tokens, answer.thinking_tokens
+    return answer.text, answer.finish_reason, answer.thinking_forced, *counts

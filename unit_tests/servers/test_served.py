@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from unit_tests.servers import checks
 from unit_tests.servers.conftest import SERVED
-from unit_tests.tiny_models import ASSET, folder_spec
+from unit_tests.tiny_models import ASSET, folder_spec, thinking_spec
 from vlmbench_plugin.core import Request
 from vlmbench_plugin.errors import ModelLoadError
+from vlmbench_plugin.runners import _server_thinking
 from vlmbench_plugin.runners._server_probe import (
     PROBE,
     PROBE_GRAMMAR,
@@ -40,6 +43,22 @@ def test_two_runs_give_the_same_texts_and_times_add_up(
     second = checks.generations(client, asked)
     assert [answer.text for answer in first] == [answer.text for answer in second]
     checks.check_times_add_up(first, wall_s)
+
+
+def test_answers_behind_thoughts_are_valid(
+    thinking_client: OpenaiRunner, thinking: Sequence[Request]
+) -> None:
+    checks.check_answers_behind_thoughts_are_valid(thinking_client, thinking)
+
+
+def test_a_checkpoint_that_does_not_think_is_told(url: str, folder: Path) -> None:
+    """Its template is told to think and does not: here by a name that is not its own."""
+    settings = Settings(server_url=url, reasoning="on")
+    spec = replace(thinking_spec(folder), served_name=SERVED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_server_thinking, "ALOUD", {})
+        with pytest.raises(ModelLoadError, match="render a prompt that ends in '<think>"):
+            OpenaiRunner(spec, settings)
 
 
 def test_one_item_fails_alone(client: OpenaiRunner) -> None:

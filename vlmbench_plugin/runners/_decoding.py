@@ -1,4 +1,6 @@
-"""Greedy decoding of a batch: one forward pass per token for all rows that go on.
+"""Decoding of a batch: one forward pass per token for all rows that go on.
+
+Answers are greedy; a thought before an answer is sampled.
 
 ``transformers``' own ``generate`` gives the same tokens, which a test checks. It keeps a batch
 whole until its longest answer ends, and spends as long again on bookkeeping as the tiny model on
@@ -18,6 +20,7 @@ from vlmbench_plugin.runners._cache import batch_cache, join
 
 if TYPE_CHECKING:
     from vlmbench_plugin.runners._grammar import GrammarMasks
+    from vlmbench_plugin.runners._thinking import Sampler, Thought
 
 LOOP_CHECK_EVERY = 32
 """Tokens between two looks for a loop: a look of each of 32 rows costs 3 % of a step each."""
@@ -63,9 +66,11 @@ class Row:
         prompt_tokens: Of its prompt, image tokens included.
         limits: What ends it.
         grammar: The compiled grammar that holds it, or None.
+        thought: What comes before it; None where it begins at once.
         ids: Its tokens so far, the stop token included.
         logprobs: Their log probabilities under the model's own distribution, before any mask.
         finish_reason: None while it goes on.
+        steps: Passes that gave it a token.
         busy_s: Its share of the model's seconds: of a prefill by its tokens, of a step by its rows.
         latency_s: Seconds of its batch until its own end.
     """
@@ -73,11 +78,23 @@ class Row:
     prompt_tokens: int
     limits: Limits
     grammar: Any = None
+    thought: Thought | None = None
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
+    steps: int = 0
     busy_s: float = 0.0
     latency_s: float = 0.0
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether its next token is not one of the answer."""
+        return self.thought is not None and self.thought.goes_on
+
+    @property
+    def room(self) -> int:
+        """The most tokens behind the prompt."""
+        return self.limits.budget + (self.thought.room if self.thought else 0)
 
 
 class Decoding:
@@ -86,12 +103,20 @@ class Decoding:
     Args:
         model: A ``transformers`` image-text-to-text model in evaluation mode.
         rows: What to fill, in the order of the inputs.
-        masks: Hold the rows that have a grammar to it.
+        masks: Hold the rows that have a grammar to it, from their answer's first token on.
+        sampler: Draws the tokens of thoughts; None where no row thinks.
     """
 
-    def __init__(self, model: Any, rows: Sequence[Row], masks: GrammarMasks) -> None:
+    def __init__(
+        self,
+        model: Any,
+        rows: Sequence[Row],
+        masks: GrammarMasks,
+        sampler: Sampler | None = None,
+    ) -> None:
         self._model = model
         self._rows = list(rows)  # as they lie in the cache, finished ones among them
+        self._sampler = sampler
         self._masks = masks.rows([row.grammar for row in rows])
 
     def run(self, groups: Iterable[Mapping[str, Any]]) -> Iterator[list[Row]]:
@@ -113,7 +138,7 @@ class Decoding:
             with torch.inference_mode():
                 self._drop_finished()
                 indices = [i for i, row in enumerate(self._rows) if row.finish_reason is None]
-                self._masks.fill(indices)
+                self._masks.fill([i for i in indices if not self._rows[i].is_thinking])
                 self._extend(forward(), indices)
             going = [self._rows[index] for index in indices]
             # Reading the tokens has waited for the device.
@@ -141,7 +166,7 @@ class Decoding:
         self._length = max(mask.shape[1] for mask in seen)
         aligned = torch.cat([pad(mask, (self._length - mask.shape[1], 0)) for mask in seen])
         # One mask for all steps, of which each sees the beginning.
-        room = max(row.limits.budget for row in self._rows)
+        room = max(row.room for row in self._rows)
         self._seen = torch.cat([aligned, aligned.new_ones((len(self._rows), room))], dim=1).bool()
         self._positions = torch.cat(positions)
         return torch.cat(logits)
@@ -172,14 +197,35 @@ class Decoding:
         distribution = logits.log_softmax(dim=-1)
         self._masks.apply(logits)
         self._tokens = logits.argmax(dim=-1, keepdim=True)
+        thinking = [index for index in going if self._rows[index].is_thinking]
+        self._think(logits, thinking)
         tokens = self._tokens[:, 0].tolist()
         logprobs = distribution.gather(1, self._tokens)[:, 0].tolist()
         for index in going:
+            self._rows[index].steps += 1
+        for index in sorted(set(going) - set(thinking)):
             row = self._rows[index]
             row.ids.append(tokens[index])
             row.logprobs.append(logprobs[index])
             self._masks.accept(index, tokens[index])
             row.finish_reason = row.limits.reason(row.ids)
+
+    def _think(self, logits: Any, rows: Sequence[int]) -> None:
+        """Puts the next tokens of these rows' thoughts in the place of the answers' tokens."""
+        import torch
+
+        thoughts = [(row, thought) for row in rows if (thought := self._rows[row].thought)]
+        opened = [(row, thought) for row, thought in thoughts if thought.is_open]
+        drawn = dict.fromkeys(rows, 0)
+        if opened:
+            assert self._sampler is not None  # whoever gives rows thoughts gives it too
+            chosen = logits[torch.tensor([row for row, _ in opened], device=logits.device)]
+            tokens = self._sampler.draw(chosen, [thought for _, thought in opened])
+            drawn |= {row: token for (row, _), token in zip(opened, tokens, strict=True)}
+        if thoughts:
+            following = [thought.take(drawn[row]) for row, thought in thoughts]
+            where = torch.tensor(rows, device=logits.device)
+            self._tokens[where, 0] = torch.tensor(following, device=logits.device)
 
     def _drop_finished(self) -> None:
         """Takes finished rows out of the batch where that pays."""
@@ -198,7 +244,7 @@ class Decoding:
 
 def charge(rows: Sequence[Row], seconds: float) -> None:
     """Shares the seconds of one pass among the rows that were in it, by the tokens each read."""
-    tokens = [1 if len(row.ids) > 1 else row.prompt_tokens for row in rows]
+    tokens = [1 if row.steps > 1 else row.prompt_tokens for row in rows]
     for row, share in zip(rows, tokens, strict=True):
         row.busy_s += seconds * share / sum(tokens)
         row.latency_s += seconds

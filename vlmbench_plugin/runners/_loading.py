@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vlmbench_plugin.core import ModelSpec, Request
+from vlmbench_plugin.core import Json, ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -116,12 +116,17 @@ def stop_ids(declared: int | list[int] | None, own: int | None) -> tuple[int, ..
 
 def chat_prompt(processor: Any, request: Request) -> str:
     """Renders a request's messages with the model's chat template, up to where it answers."""
+    return render(request.messages, processor, thinks=request.thinking is not None)
+
+
+def render(messages: Sequence[Mapping[str, Json]], processor: Any, *, thinks: bool) -> str:
+    """Renders messages up to where the model goes on: to think, or to answer."""
     return str(
         processor.apply_chat_template(
-            list(request.messages),
+            list(messages),
             tokenize=False,
             add_generation_prompt=True,
-            enable_thinking=False,
+            enable_thinking=thinks,
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ RUNNER_ARGS = (
     "tensor_parallel_size",
 )
 CONCURRENCY = 64
+LONGEST_MESSAGE = 500
 FIT_TO_MEMORY = -1
 """vLLM's own word for the longest context that the card's memory has room for."""
 
@@ -91,6 +93,22 @@ def show_device(device: str) -> None:
     if not index.isdecimal() or (cards is not None and int(index) >= len(cards)):
         raise UsageError(f"the device {device} is not there; CUDA_VISIBLE_DEVICES={seen}")
     os.environ["CUDA_VISIBLE_DEVICES"] = index if cards is None else cards[int(index)]
+
+
+async def started(vllm: Any, options: Mapping[str, Any]) -> Any:
+    """Starts the engine within the event loop that will use it."""
+    return vllm.AsyncLLMEngine.from_engine_args(vllm.AsyncEngineArgs(**options))
+
+
+async def stopped(engine: Any) -> None:
+    """Ends the engine within its event loop: from outside, its listener would call it dead."""
+    engine.shutdown()
+
+
+def told(error: BaseException) -> str:
+    """The cause of an engine's error, shortened: vLLM wraps what really happened."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:LONGEST_MESSAGE]
 
 
 def _switch(arguments: dict[str, str], name: str, default: str) -> bool:

@@ -119,15 +119,17 @@ class Prober:
                 told.append(f"{form} refused ({error})")
                 continue
             if holds(form, text):
-                return Finding(form=form, told="; ".join(told), bias=await self._bias())
+                bias = {str(token): -100 for token in (await self.added()).values()}
+                return Finding(form=form, told="; ".join(told), bias=bias)
             told.append(f"{form} ignored, expected {WORD}, got {text[:40]!r}")
         return Finding(form=None, told="; ".join(told), bias={})
 
-    async def _bias(self) -> Mapping[str, int]:
-        """Forbids every added token that the server's tokenizer knows as one token."""
+    async def added(self) -> Mapping[str, int]:
+        """Text -> id of every added token that the server's tokenizer knows as one token."""
         try:
             found = [await self._tokens(ADDED_TOKENS[0])]
             found += await asyncio.gather(*map(self._tokens, ADDED_TOKENS[1:]))
         except RunnerError:
             return {}  # a server without /tokenize: `Finding.bias` says so
-        return {str(ids[0]): -100 for ids in found if len(ids) == 1}
+        known = zip(ADDED_TOKENS, found, strict=True)
+        return {text: ids[0] for text, ids in known if len(ids) == 1}

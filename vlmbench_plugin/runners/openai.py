@@ -10,20 +10,37 @@ import base64
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from pydantic import BaseModel, Field
 
 from vlmbench_plugin.core import Answer, FinishReason, Generation, Json, ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError, RunnerError, UnknownNameError, UsageError
 from vlmbench_plugin.runners._server_items import Clock, ItemLoop, Stopwatch, drawn, whole_number
+from vlmbench_plugin.runners._server_replies import (
+    Completion,
+    ModelList,
+    Tokens,
+    Usage,
+    UsageDetails,
+)
+from vlmbench_plugin.runners._server_thinking import (
+    GOING_ON,
+    Thought,
+    behind_seam,
+    check_going_on,
+    going_on,
+    thinking_fields,
+)
+from vlmbench_plugin.runners._thinking import thinking_facts
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import CLOSE, SEAM, Thinking
 
 if TYPE_CHECKING:
     from vlmbench_plugin.runners._server_http import Server
+    from vlmbench_plugin.runners._server_probe import Form
 
 LOADS_MODEL = False
 NEEDS_PIXELS = True
@@ -44,60 +61,6 @@ GREEDY: Mapping[str, Json] = {
     "skip_special_tokens": False,
     "spaces_between_special_tokens": False,
 }
-
-
-class ServedModel(BaseModel):
-    """One model as ``/v1/models`` lists it; the context length is vLLM's."""
-
-    id: str
-    max_model_len: int | None = None
-
-
-class ModelList(BaseModel):
-    """The answer of ``/v1/models``."""
-
-    data: list[ServedModel]
-
-
-class Message(BaseModel):
-    """What the model said; None where all of it was thinking."""
-
-    content: str | None
-
-
-class Choice(BaseModel):
-    """One answer and why it ended."""
-
-    message: Message
-    finish_reason: str | None
-
-
-class UsageDetails(BaseModel):
-    """Tokens spent before the answer."""
-
-    reasoning_tokens: int | None = None
-
-
-class Usage(BaseModel):
-    """Counted tokens."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    completion_tokens_details: UsageDetails | None = None
-
-
-class Completion(BaseModel):
-    """The answer of ``/v1/chat/completions``."""
-
-    choices: list[Choice] = Field(min_length=1)
-    usage: Usage | None = None
-    system_fingerprint: str | None = None
-
-
-class Tokens(BaseModel):
-    """The answer of vLLM's ``/tokenize``."""
-
-    tokens: list[int]
 
 
 class OpenaiRunner:
@@ -128,10 +91,15 @@ class OpenaiRunner:
         self._server = Server(settings.server_url, timeout_s, retries)
         self._prober = Prober(self._probe, self._tokens)
         self._clock = Clock()
+        self._facts = thinking_facts(spec, settings)
+        self._added: Mapping[str, int] = {}
         self._fingerprint: str | None = None
         self._items = ItemLoop(self._concurrency)
         try:
             self._context = self._items.run(_context(self._server, self._model))
+            if settings.reasoning == "on":
+                self._items.run(check_going_on(self._tokens, self._rendered))
+                self._added = self._items.run(self._prober.added())
         except BaseException:
             self.close()
             raise
@@ -152,7 +120,7 @@ class OpenaiRunner:
             "constraint": found.form if found else None,
             "constraint_told": found.told if found else None,
             "forbidden_tokens": len(found.bias) if found else None,
-            "enable_thinking": False,
+            **self._facts,
             "temperature": 0,
             "concurrency": self._concurrency,
             "httpx2": version("httpx2"),
@@ -165,40 +133,81 @@ class OpenaiRunner:
             self._items.close()
 
     async def _answer(self, request: Request) -> Generation:
-        constrained = request.mode == "constrained"
-        form, fields = None, dict[str, Json]()
-        if constrained:
-            from vlmbench_plugin.runners._server_probe import constraint_fields
-
-            form, bias = await self._prober.form()
-            fields |= constraint_fields(form, request.grammar, request.json_schema)
-            fields |= {"logit_bias": bias} if bias else {}
+        form, fields = await self._held(request)
         part = {"type": "image_url", "image_url": {"url": await drawn(request, data_url)}}
         messages = [_with_image(message, part) for message in request.messages]
-        body = self._chat(messages, request.budget, fields)
-        watch = Stopwatch(self._clock)
-        completion = await self._server.post("/chat/completions", body, Completion, watch)
-        self._fingerprint = completion.system_fingerprint
+        watch, budget = Stopwatch(self._clock), request.budget
+        thought = None
+        if request.thinking is not None:
+            thought = await self._think(messages, request.thinking, watch)
+            messages, fields = going_on(messages, thought.text), {**GOING_ON, **fields}
+            budget += len(SEAM)  # which is written on top of the answer
+        completion = await self._post(self._chat(messages, budget, fields), watch)
         choice, usage = completion.choices[0], completion.usage or Usage()
         details = usage.completion_tokens_details or UsageDetails()
         return Generation(
-            text=choice.message.content or "",
+            text=(
+                f"{thought.text}{CLOSE}{choice.message.whole}"
+                if thought
+                else choice.message.content or ""
+            ),
             finish_reason=_finish_reason(choice.finish_reason),
             constraint=form or "none",
-            prompt_tokens=usage.prompt_tokens,
-            output_tokens=usage.completion_tokens,
-            thinking_tokens=details.reasoning_tokens,
+            prompt_tokens=thought.prompt_tokens if thought else usage.prompt_tokens,
+            output_tokens=(
+                _sum(thought.tokens, usage.completion_tokens)
+                if thought
+                else usage.completion_tokens
+            ),
+            thinking_tokens=thought.tokens if thought else details.reasoning_tokens,
+            thinking_forced=thought.forced if thought else None,
             busy_s=watch.busy_s,
             latency_s=watch.latency_s,
             batch_size=watch.together,
         )
 
+    async def _held(self, request: Request) -> tuple[Form | None, dict[str, Json]]:
+        """The form in which a constraint goes out, if there is one, and its fields."""
+        if request.mode != "constrained":
+            return None, {}
+        from vlmbench_plugin.runners._server_probe import constraint_fields
+
+        form, bias = await self._prober.form()
+        grammar = request.grammar if request.thinking is None else behind_seam(request.grammar)
+        fields = dict(constraint_fields(form, grammar, request.json_schema))
+        return form, fields | ({"logit_bias": bias} if bias else {})
+
+    async def _think(
+        self, messages: Sequence[Mapping[str, Json]], plan: Thinking, watch: Stopwatch
+    ) -> Thought:
+        body = self._chat(messages, plan.budget, thinking_fields(plan, self._added))
+        completion = await self._post(body, watch)
+        choice, usage = completion.choices[0], completion.usage or Usage()
+        stopped = _finish_reason(choice.finish_reason) == "stop"
+        return Thought(
+            text=choice.message.whole,
+            tokens=usage.completion_tokens,
+            forced=not (stopped and choice.stop_reason == CLOSE),
+            prompt_tokens=usage.prompt_tokens,
+        )
+
+    async def _post(self, body: bytes, watch: Stopwatch) -> Completion:
+        completion = await self._server.post("/chat/completions", body, Completion, watch)
+        self._fingerprint = completion.system_fingerprint
+        return completion
+
     def _chat(
-        self, messages: list[Mapping[str, Json]], budget: int, fields: Mapping[str, Json]
+        self, messages: Sequence[Mapping[str, Json]], budget: int, fields: Mapping[str, Json]
     ) -> bytes:
         # vLLM refuses a budget beyond its context; one within it ends where the context does.
         most = budget if self._context is None else min(budget, self._context)
-        body = {"model": self._model, "messages": messages, "max_tokens": most, **GREEDY, **fields}
+        body = {
+            "model": self._model,
+            "messages": messages,
+            "max_tokens": most,
+            **GREEDY,
+            **fields,
+        }
         # A schema may be any Mapping; json knows dict alone.
         return json.dumps(body, default=dict).encode()
 
@@ -206,6 +215,12 @@ class OpenaiRunner:
         body = self._chat([{"role": "user", "content": question}], budget, fields)
         completion = await self._server.post("/chat/completions", body, Completion)
         return completion.choices[0].message.content or ""
+
+    async def _rendered(
+        self, messages: Sequence[Mapping[str, Json]], fields: Mapping[str, Json]
+    ) -> list[int]:
+        body = json.dumps({"model": self._model, "messages": messages, **fields}).encode()
+        return (await self._server.post("/tokenize", body, Tokens, at_root=True)).tokens
 
     async def _tokens(self, text: str) -> list[int]:
         asked = {"model": self._model, "prompt": text, "add_special_tokens": False}
@@ -227,6 +242,10 @@ def _with_image(message: Mapping[str, Json], part: Mapping[str, Json]) -> Mappin
         return message
     parts = [part if old["type"] == "image" else old for old in content]
     return {**message, "content": parts}
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
 
 
 def _finish_reason(stated: str | None) -> FinishReason:

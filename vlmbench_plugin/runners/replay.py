@@ -36,7 +36,8 @@ class ReplayRunner:
         self._path = _results(settings.replay)
         content = self._path.read_bytes()
         self._digest = hashlib.sha256(content).hexdigest()
-        records = [r for r in _records(content.decode()) if r.model == spec.name]
+        asked = spec.name, settings.reasoning
+        records = [r for r in _records(content.decode()) if (r.model, r.reasoning) == asked]
         self._sources = sorted({record.runner for record in records})
         self._records = {_request_id(record): record for record in records}
 
@@ -61,7 +62,7 @@ class ReplayRunner:
         if record is None:
             raise RunnerError(
                 f"expected a record of {request.id} in {self._path}, found none",
-                hint="replay with the models, categories, modes and --n of the earlier run",
+                hint="replay with the models, categories, modes, --n and --reasoning of that run",
             )
         if record.raw_text is None or record.finish_reason is None or record.constraint is None:
             raise RunnerError(
@@ -76,6 +77,7 @@ class ReplayRunner:
             prompt_tokens=record.prompt_tokens,
             output_tokens=record.output_tokens,
             thinking_tokens=record.thinking_tokens,
+            thinking_forced=record.thinking_forced,
             busy_s=record.busy_s,
             latency_s=record.latency_s,
             batch_size=record.batch_size,

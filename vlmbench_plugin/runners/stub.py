@@ -52,6 +52,9 @@ RATES: Mapping[Fault, float] = {
 }
 """The default share of items with each fault; the rest is right."""
 
+THOUGHT = "The stub knows the answer.\n</think>\n\n"
+"""What it thinks where it is asked to; as in real prompts the opening tag is not its own."""
+
 _POSITIONS = frozenset({"box", "point", "polygon"})
 
 
@@ -107,11 +110,14 @@ class StubRunner:
             form_free = request.mode == "json_mode"
             answer = wrong_frame(right, request.json_schema, self._spec.frame, exact=form_free)
         text, finish_reason = _written(json.dumps(answer), fault)
+        thought = "" if request.thinking is None else THOUGHT
         return Generation(
-            text=text,
+            text=thought + text,
             finish_reason=finish_reason,
             constraint="grammar" if request.mode == "constrained" else "none",
-            output_tokens=math.ceil(len(text) / 4),
+            output_tokens=_tokens(thought) + _tokens(text),
+            thinking_tokens=_tokens(thought) if thought else None,
+            thinking_forced=False if thought else None,
         )
 
     def _draw(self, request: Request) -> Fault | None:
@@ -122,6 +128,10 @@ class StubRunner:
                 held = request.mode == "constrained" and fault not in CONTENT_FAULTS
                 return None if held else fault
         return None
+
+
+def _tokens(text: str) -> int:
+    return math.ceil(len(text) / 4)
 
 
 def _read_rates(stated: str | None) -> Mapping[Fault, float]:

@@ -22,17 +22,26 @@ from vlmbench_plugin.runners._loading import (
     check_folder,
     commit_of,
     delete_revisions,
+    load_front,
 )
-from vlmbench_plugin.runners._server_engine import engine_options, show_device
+from vlmbench_plugin.runners._server_engine import (
+    EngineOptions,
+    engine_options,
+    show_device,
+    started,
+    stopped,
+    told,
+)
 from vlmbench_plugin.runners._server_items import Clock, ItemLoop, Stopwatch, drawn
+from vlmbench_plugin.runners._thinking import check_template, thinking_facts, thinking_tokens
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import Thinking
 
 LOADS_MODEL = True
 NEEDS_PIXELS = True
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 FORBIDDEN = -100.0
-LONGEST_MESSAGE = 500
 
 
 class _Said(NamedTuple):
@@ -40,6 +49,15 @@ class _Said(NamedTuple):
 
     ids: Sequence[int]
     finish_reason: FinishReason
+    prompt_tokens: int
+
+
+class _Thought(NamedTuple):
+    """What was thought: its tokens up to the answer, how many the model gave, and how it ended."""
+
+    ids: Sequence[int]
+    drawn: int
+    forced: bool
     prompt_tokens: int
 
 
@@ -67,26 +85,31 @@ class VllmRunner:
             show_device(settings.device)
         # Not before the device is chosen: vLLM looks for one when it is imported.
         import vllm
-        from transformers import AutoProcessor
         from vllm.platforms import current_platform
 
-        if options["dtype"] == "auto" and current_platform.is_cpu():
-            options["dtype"] = "float32"
+        self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
+        front, thinks = load_front(spec), settings.reasoning == "on"
+        check_template(front.processor, spec, thinks=thinks)
+        if current_platform.is_cpu():
+            options["dtype"] = "float32" if options["dtype"] == "auto" else options["dtype"]
+            # There vLLM 0.32 dies of a seeded request whose prompt it reads in parts.
+            options["enable_chunked_prefill"] = False if thinks else None
         self._vllm = vllm
         self._hub_id = spec.hub_id
-        self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
+        self._processor = front.processor
+        known = front.processor.tokenizer, front.vocab_size, front.stop_ids
+        self._tokens = thinking_tokens(*known) if thinks else None
         self._stop_loops = asked.stop_loops
         self._clock = Clock()
         self._numbers = itertools.count()
         self._engine: Any = None
         self._items = ItemLoop(asked.concurrency)
         try:
-            self._engine = self._items.run(_started(vllm, options))
-            self._processor = AutoProcessor.from_pretrained(spec.hub_id, revision=spec.revision)
+            self._engine = self._items.run(started(vllm, options))
         except Exception as error:
             self.close()
             raise ModelLoadError(
-                f"vLLM does not start with {spec.name}: {_told(error)}",
+                f"vLLM does not start with {spec.name}: {told(error)}",
                 hint="vLLM's own log above says more; less memory is needed with --runner-arg "
                 "max_model_len=16384, or by tensor_parallel_size= over several cards",
             ) from error
@@ -94,21 +117,8 @@ class VllmRunner:
             self.close()
             raise
         self._bias = self._forbidden()
-        config = self._engine.model_config
-        self._facts: dict[str, Json] = {
-            "runner": "vllm",
-            "architecture": config.architecture,
-            "device": str(current_platform.device_type),
-            "dtype": str(config.dtype).removeprefix("torch."),
-            "enable_thinking": False,
-            "revision": commit_of(spec),
-            "max_model_len": config.max_model_len,
-            "quantization": config.quantization,
-            "tensor_parallel_size": options["tensor_parallel_size"],
-            "stop_loops": asked.stop_loops,
-            "concurrency": asked.concurrency,
-            "forbidden_tokens": len(self._bias),
-        } | {package: version(package) for package in ("torch", "transformers", "vllm", "xgrammar")}
+        self._facts = self._started_as(asked) | thinking_facts(spec, settings)
+        self._facts |= {"device": str(current_platform.device_type), "revision": commit_of(spec)}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Generation | RunnerError]:
         """Yields one generation per request, in order, or the error of an item that failed."""
@@ -127,45 +137,85 @@ class VllmRunner:
         if not self._items.is_open:
             return
         if self._engine is not None:
-            self._items.run(_stopped(self._engine))
+            self._items.run(stopped(self._engine))
         self._items.close()
         self._engine = None
         if self._keep is not None:
             delete_revisions(self._hub_id, cached_revisions(self._hub_id) - self._keep)
 
+    def _started_as(self, asked: EngineOptions) -> dict[str, Json]:
+        config = self._engine.model_config
+        return {
+            "runner": "vllm",
+            "architecture": config.architecture,
+            "dtype": str(config.dtype).removeprefix("torch."),
+            "max_model_len": config.max_model_len,
+            "quantization": config.quantization,
+            "tensor_parallel_size": asked.engine["tensor_parallel_size"],
+            "stop_loops": asked.stop_loops,
+            "concurrency": asked.concurrency,
+            "forbidden_tokens": len(self._bias),
+        } | {package: version(package) for package in ("torch", "transformers", "vllm", "xgrammar")}
+
     async def _answer(self, request: Request) -> Generation:
         image = await drawn(request, lambda image: image)
         text = chat_prompt(self._processor, request)
-        prompt = {"prompt": text, "multi_modal_data": {"image": image}}
+        thought = None
         watch = Stopwatch(self._clock)
         try:
             with watch:
-                said = await self._run(prompt, request)
+                prompt: dict[str, Any] = {"prompt": text, "multi_modal_data": {"image": image}}
+                if request.thinking is not None:
+                    thought = await self._think(prompt, request.id, request.thinking)
+                    # Not as text: read again, tokens would be cut in other places.
+                    ids = [*self._processor.tokenizer.encode(text), *thought.ids]
+                    prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": image}}
+                look = self._stop_loops and request.mode != "constrained"
+                params = self._params(request, stream=look)
+                said = await self._run(prompt, request.id, params, look=look)
         except RunnerError:
             raise
         except Exception as error:  # vLLM's own classes, which move between its versions
             raise RunnerError(
-                f"{request.id} failed: {_told(error)}",
+                f"{request.id} failed: {told(error)}",
                 hint="--runner-arg max_model_len= bounds prompt and answer together",
             ) from error
+        answer = self._text(said.ids[:-1] if said.finish_reason == "stop" else said.ids)
         return Generation(
-            text=self._text(said.ids[:-1] if said.finish_reason == "stop" else said.ids),
+            text=(self._text(thought.ids) if thought else "") + answer,
             finish_reason=said.finish_reason,
             constraint="grammar" if request.mode == "constrained" else "none",
-            prompt_tokens=said.prompt_tokens,
-            output_tokens=len(said.ids),
+            prompt_tokens=thought.prompt_tokens if thought else said.prompt_tokens,
+            output_tokens=len(said.ids) + (thought.drawn if thought else 0),
+            thinking_tokens=thought.drawn if thought else None,
+            thinking_forced=thought.forced if thought else None,
             busy_s=watch.busy_s,
             latency_s=watch.latency_s,
             batch_size=watch.together,
         )
 
-    async def _run(self, prompt: Mapping[str, Any], request: Request) -> _Said:
-        """Collects one answer's tokens; one that loops is ended where the vlm runner ends it."""
-        look = self._stop_loops and request.mode != "constrained"
-        params = self._params(request, stream=look)
-        name = f"{request.id}-{next(self._numbers)}"
+    async def _think(self, prompt: Mapping[str, Any], name: str, plan: Thinking) -> _Thought:
+        """Collects the tokens of a thought, and ends it where the model did not."""
+        assert self._tokens is not None  # a request that thinks comes of a run that does
+        kinds = self._vllm.sampling_params.RequestOutputKind
+        end = self._tokens.close[0]
+        params = self._vllm.SamplingParams(
+            **(dict(plan.sampling) | {"top_k": int(plan.sampling["top_k"])}),
+            seed=plan.seed,
+            max_tokens=plan.budget,
+            stop_token_ids=[end],
+            logit_bias={token: bias for token, bias in self._bias.items() if token != end},
+            detokenize=False,
+            output_kind=kinds.DELTA if self._stop_loops else kinds.FINAL_ONLY,
+        )
+        said = await self._run(prompt, name, params, look=self._stop_loops)
+        rest, forced = self._tokens.rest(said.ids[-1])
+        return _Thought([*said.ids[:-1], *rest], len(said.ids), forced, said.prompt_tokens)
+
+    async def _run(self, prompt: Mapping[str, Any], name: str, params: Any, *, look: bool) -> _Said:
+        """Collects one output's tokens; one that loops is ended where the vlm runner ends it."""
         ids: list[int] = []
-        outputs = self._engine.generate(prompt, params, name)
+        outputs = self._engine.generate(prompt, params, f"{name}-{next(self._numbers)}")
         async with contextlib.aclosing(outputs):
             async for output in outputs:
                 seen, answer = len(ids), output.outputs[0]
@@ -178,7 +228,7 @@ class VllmRunner:
                 if output.finished:
                     break
         raise RunnerError(
-            f"expected {request.id} to end by stop or length, vLLM ended it otherwise",
+            f"expected {name} to end by stop or length, vLLM ended it otherwise",
             hint="vLLM's own log says more",
         )
 
@@ -232,22 +282,6 @@ def loop_end(ids: Sequence[int], seen: int, loops: Callable[[Sequence[int]], boo
     """
     first = max(LOOP_CHECK_EVERY, -(-seen // LOOP_CHECK_EVERY) * LOOP_CHECK_EVERY)
     return next((n for n in range(first, len(ids), LOOP_CHECK_EVERY) if loops(ids[:n])), None)
-
-
-async def _started(vllm: Any, options: Mapping[str, Any]) -> Any:
-    """Starts the engine within the event loop that will use it."""
-    return vllm.AsyncLLMEngine.from_engine_args(vllm.AsyncEngineArgs(**options))
-
-
-async def _stopped(engine: Any) -> None:
-    """Ends the engine within its event loop: from outside, its listener would call it dead."""
-    engine.shutdown()
-
-
-def _told(error: BaseException) -> str:
-    """The cause of an engine's error, shortened: vLLM wraps what really happened."""
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:LONGEST_MESSAGE]
 
 
 def RUNNER(  # noqa: N802  # the name by which the registry finds it

@@ -1,7 +1,7 @@
 """Runs a model in this process: ``transformers`` generates, xgrammar holds it to a grammar.
 
-Weights come from a local folder, the hub cache, or the hub. Decoding is greedy. Importing this
-module imports no torch; opening a runner does.
+Weights come from a local folder, the hub cache, or the hub. Answers are greedy, thoughts sampled.
+Importing this module imports no torch; opening a runner does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,21 @@ from vlmbench_plugin.runners._loading import (
     pick_device,
     pick_dtype,
 )
-from vlmbench_plugin.runners._sizing import READ_AT_ONCE, READ_AT_ONCE_ON_CPU, BatchSize
+from vlmbench_plugin.runners._sizing import (
+    READ_AT_ONCE,
+    READ_AT_ONCE_ON_CPU,
+    BatchSize,
+    is_out_of_memory,
+    is_toy,
+    use_threads,
+)
+from vlmbench_plugin.runners._thinking import (
+    Sampler,
+    Thought,
+    check_template,
+    thinking_facts,
+    thinking_tokens,
+)
 from vlmbench_plugin.runners._values import value_logprob
 from vlmbench_plugin.settings import Settings
 
@@ -35,7 +49,6 @@ LOADS_MODEL = True
 NEEDS_PIXELS = True
 
 RUNNER_ARGS = ("stop_loops",)
-TOY_PARAMETERS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +67,8 @@ class Job:
 
     def again(self) -> Job:
         """The same item, begun anew; the seconds of the first attempt stay with it."""
-        fresh = replace(self.row, ids=[], logprobs=[], finish_reason=None)
+        thought = self.row.thought and self.row.thought.again()
+        fresh = replace(self.row, thought=thought, ids=[], logprobs=[], finish_reason=None, steps=0)
         return replace(self, row=fresh)
 
 
@@ -87,7 +101,11 @@ class VlmRunner:
         self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
         front = load_front(spec)
         self._tokenizer, self._stop_ids = front.processor.tokenizer, front.stop_ids
-        self._masks = GrammarMasks(self._tokenizer, front.vocab_size, front.stop_ids)
+        thinks = settings.reasoning == "on"
+        check_template(front.processor, spec, thinks=thinks)
+        known = self._tokenizer, front.vocab_size, front.stop_ids
+        self._sampler = Sampler(spec.sampling, thinking_tokens(*known)) if thinks else None
+        self._masks = GrammarMasks(*known)
         for grammar in grammars:
             self._masks.prepare(grammar)
         try:
@@ -103,7 +121,7 @@ class VlmRunner:
             "architecture": type(self._model).__name__,
             "device": str(self._device),
             "dtype": str(dtype).removeprefix("torch."),
-            "enable_thinking": False,
+            **thinking_facts(spec, settings),
             "revision": commit_of(spec),
             "stop_loops": self._stop_loops,
         } | {package: version(package) for package in ("torch", "transformers", "xgrammar")}
@@ -180,14 +198,17 @@ class VlmRunner:
 
     def _row(self, item: Prepared) -> Row:
         """An answer that has not begun."""
-        free = item.request.mode != "constrained"
+        plan, loops = item.request.thinking, self._loops if self._stop_loops else None
         limits = Limits(
             budget=item.request.budget,
             stop_ids=self._stop_ids,
-            is_looping=self._loops if self._stop_loops and free else None,
+            is_looping=None if item.request.mode == "constrained" else loops,
         )
+        thought = None
+        if plan is not None and self._sampler is not None:
+            thought = Thought(plan=plan, tokens=self._sampler.tokens, is_looping=loops)
         tokens = int(item.inputs["input_ids"].shape[1])
-        return Row(prompt_tokens=tokens, limits=limits, grammar=item.grammar)
+        return Row(prompt_tokens=tokens, limits=limits, grammar=item.grammar, thought=thought)
 
     def _decode(self, jobs: Sequence[Job]) -> Iterator[Row]:
         """Generates together; yields rows as they end."""
@@ -198,7 +219,8 @@ class VlmRunner:
             self._tokenizer.pad_token_id,
             self._device,
         )
-        decoding = Decoding(self._model, [job.row for job in jobs], self._masks)
+        rows = [job.row for job in jobs]
+        decoding = Decoding(self._model, rows, self._masks, self._sampler)
         for ended in decoding.run(groups):
             yield from ended
 
@@ -208,21 +230,26 @@ class VlmRunner:
         assert row.finish_reason is not None  # Decoding yields finished rows only
         stopped = row.finish_reason == "stop"
         ids = row.ids[:-1] if stopped else row.ids
-        text = self._tokenizer.decode(
-            ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        pieces = self._masks.pieces(ids)
+        pieces, thought = self._masks.pieces(ids), row.thought
         return Generation(
-            text=str(text),
+            text=(self._text(thought.ids) if thought else "") + self._text(ids),
             finish_reason=row.finish_reason,
             constraint="none" if row.grammar is None else "grammar",
             prompt_tokens=row.prompt_tokens,
-            output_tokens=len(row.ids),
+            output_tokens=len(row.ids) + (thought.drawn if thought else 0),
+            thinking_tokens=thought.drawn if thought else None,
+            thinking_forced=thought.forced if thought else None,
             busy_s=row.busy_s,
             latency_s=row.latency_s,
             batch_size=batch_size,
             value_logprob=value_logprob(pieces, row.logprobs[: len(ids)], finished=stopped),
         )
+
+    def _text(self, ids: list[int]) -> str:
+        text = self._tokenizer.decode(
+            ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return str(text)
 
     def _loops(self, ids: list[int]) -> bool:
         # As a rule the shorter end is enough, and the whole one takes four times as long.
@@ -250,32 +277,6 @@ def halves(jobs: list[Job]) -> list[list[Job]]:
     """Cuts a list in two, without empty ones."""
     middle = (len(jobs) + 1) // 2
     return [part for part in (jobs[:middle], jobs[middle:]) if part]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tells whether a smaller batch may succeed."""
-    import torch
-
-    # On a CPU torch raises a plain RuntimeError that names its allocator.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "Allocator" in str(error)
-
-
-def is_toy(model: Any, device: Any) -> bool:
-    """Tells whether a model is too small for more than one CPU thread to help.
-
-    On a busy machine of two cores, where two threads wait for each other, the packaged checkpoint
-    gave 20,000 tokens/s with 32 rows on one thread and 5,400 on two; alone 950 and 60.
-    """
-    return bool(device.type == "cpu" and model.num_parameters() < TOY_PARAMETERS)
-
-
-def use_threads(count: int) -> int:
-    """Sets how many CPU threads torch computes with, and returns how many it had."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    return int(before)
 
 
 def _stops_loops(arguments: Mapping[str, str]) -> bool:
