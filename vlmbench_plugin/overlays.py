@@ -1,4 +1,4 @@
-"""The truth of a case drawn on its picture, to be looked at.
+"""What a truth or an answer says of a picture, as lines on it, to be looked at.
 
 What is drawn follows from the kind of a field's node, so that a task of one's own is drawn too. Two
 sets of numbers have a place in the picture as well, wherever they stand together in one object: a
@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
-from vlmbench_plugin.core import Case, Json, VisionTask
+from vlmbench_plugin.core import Answer, Case, Json, Truth, VisionTask
 from vlmbench_plugin.fields import ListOf, Object, fields_object
 from vlmbench_plugin.nodes import Node
 from vlmbench_plugin.numeric import Points
@@ -60,6 +60,19 @@ class Mark:
     dots: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What decides where things of the world appear.
+
+    Attributes:
+        size: Width and height of the case's image in pixels.
+        question: The case's question, which may state the lens.
+    """
+
+    size: tuple[int, int]
+    question: str | None
+
+
 def overlay(task: VisionTask, case: Case, *, within: tuple[int, int] | None = None) -> Image.Image:
     """Returns a copy of a case's picture with the places of its truth drawn on it.
 
@@ -90,7 +103,7 @@ def words(task: VisionTask, case: Case) -> list[str]:
 
     What the truth holds beyond the answer's fields follows as JSON.
     """
-    answer = _known(task, case)
+    answer = _known(task, case.truth)
     lines: list[str] = []
     for key, node in task.fields.items():
         if answer.get(key) is None:
@@ -106,14 +119,26 @@ def words(task: VisionTask, case: Case) -> list[str]:
 
 def marks(task: VisionTask, case: Case) -> Iterator[Mark]:
     """Yields what a case's truth has to show, in pixels of its image."""
-    answer = _known(task, case)
-    yield from _walk(fields_object(task.fields), answer, case, "")
+    yield from truth_marks(task, case.truth, View(size=case.size, question=case.question))
 
 
-def _known(task: VisionTask, case: Case) -> Mapping[str, Json]:
-    """The right answer without what the truth leaves open, such as an axis of the camera."""
-    answer = task.pixel_answer(case.truth)
-    return {key: value for key, value in answer.items() if case.truth.get(key, value) is not None}
+def truth_marks(task: VisionTask, truth: Truth, view: View) -> Iterator[Mark]:
+    """Yields what a truth has to show, in pixels of the image."""
+    yield from _walk(fields_object(task.fields), _known(task, truth), view, "")
+
+
+def answer_marks(task: VisionTask, answer: Answer, truth: Truth, view: View) -> Iterator[Mark]:
+    """Yields what a valid answer in pixels has to show, but for what its truth leaves open."""
+    yield from _walk(fields_object(task.fields), declared(answer, truth), view, "")
+
+
+def _known(task: VisionTask, truth: Truth) -> Answer:
+    return declared(task.pixel_answer(truth), truth)
+
+
+def declared(answer: Answer, truth: Truth) -> Answer:
+    """Returns an answer without what the truth leaves open, such as an axis of the camera."""
+    return {key: value for key, value in answer.items() if truth.get(key, value) is not None}
 
 
 def _said(node: Node, value: Json) -> str:
@@ -128,23 +153,23 @@ def _said(node: Node, value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _walk(node: Node, value: Json, case: Case, name: str) -> Iterator[Mark]:
+def _walk(node: Node, value: Json, view: View, name: str) -> Iterator[Mark]:
     if isinstance(node, Points):
         yield _shape(node, value, name)
     elif isinstance(node, ListOf):
         for item in value:
-            yield from _walk(node.item, item, case, name)
+            yield from _walk(node.item, item, view, name)
     elif isinstance(node, Object):
         own = " ".join(v for key, _ in node.members if isinstance(v := value.get(key), str))
         keys = {key for key, _ in node.members}
         if keys >= _CUBOID:
-            yield from _cuboid(value, case, own or name)
+            yield from _cuboid(value, view, own or name)
         elif keys >= _TURN:
-            yield from _horizon(value, case)
+            yield from _horizon(value, view)
         else:
             for key, member in node.members:
                 if value.get(key) is not None:
-                    yield from _walk(member, value[key], case, own or name)
+                    yield from _walk(member, value[key], view, own or name)
 
 
 def _shape(node: Points, value: Json, name: str) -> Mark:
@@ -157,9 +182,9 @@ def _shape(node: Points, value: Json, name: str) -> Mark:
     return Mark(lines=(((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)),), name=name)
 
 
-def _cuboid(value: Mapping[str, Json], case: Case, name: str) -> Iterator[Mark]:
+def _cuboid(value: Mapping[str, Json], view: View, name: str) -> Iterator[Mark]:
     """The edges of an upright box, seen with the intrinsics that the question states."""
-    lens = stated_intrinsics(case.question or "")
+    lens = stated_intrinsics(view.question or "")
     solid = Cuboid(
         center=tuple(value["center"]), size=tuple(value["size"]), yaw=value["yaw"], colour=_DARK
     )
@@ -177,18 +202,18 @@ def _seen(lens: Intrinsics, point: Sequence[float]) -> Point:
     return lens.cx + lens.fx * x / z, lens.cy + lens.fy * y / z
 
 
-def _horizon(value: Mapping[str, Json], case: Case) -> Iterator[Mark]:
+def _horizon(value: Mapping[str, Json], view: View) -> Iterator[Mark]:
     """The horizon, and the arc above and below due north where the truth knows yaw.
 
     An axis that the truth does not declare is taken as not turned.
     """
-    lens = stated_intrinsics(case.question or "")
+    lens = stated_intrinsics(view.question or "")
     yaw, pitch, roll = (value.get(axis) for axis in ("yaw", "pitch", "roll"))
     # Without pitch the horizon is taken through the middle, and its slope needs no lens.
-    focal = lens.fx if lens else float(max(case.size))
+    focal = lens.fx if lens else float(max(view.size))
     if pitch and lens is None:
         return
-    camera = Camera(size=case.size, focal=focal, yaw=yaw or 0, pitch=pitch or 0, roll=roll or 0)
+    camera = Camera(size=view.size, focal=focal, yaw=yaw or 0, pitch=pitch or 0, roll=roll or 0)
     level = [direction(azimuth, 0) for azimuth in range(-180, 181, 5)]
     yield Mark(lines=tuple(project_line(level, camera)), name="horizon")
     if yaw is not None:

@@ -36,10 +36,15 @@ def thumbnails(
         if source is None:
             continue
         for index in sorted(cases)[:MAX_PER_CATEGORY]:
-            name = f"{category}/{cases[index]}.png"
+            name = file_name(category, cases[index])
             if name in have or index >= len(source) or source[index].image_id != cases[index]:
                 continue
             yield name, _small(source[index].image())
+
+
+def file_name(category: str, image_id: str) -> str:
+    """Returns the name of an image's small copy, below the folder of them all."""
+    return f"{category}/{image_id}.png"
 
 
 def _small(image: Image.Image) -> bytes:
