@@ -158,8 +158,8 @@ def _constraining(choice: Choice, findings: Findings) -> list[str]:
     right, silent = (sum(getattr(tax, name) for tax in taxes) for name in ("to_right", "to_silent"))
     invalid = right + silent + sum(tax.to_caught for tax in taxes)
     went = (
-        f" Of {invalid} answers invalid without it, {right} became right and {silent} wrong without "
-        "notice."
+        f" Of {invalid} answers invalid without it, {right} became right and {silent} wrong "
+        "without notice."
         if invalid
         else ""
     )
