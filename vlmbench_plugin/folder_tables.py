@@ -20,11 +20,13 @@ from vlmbench_plugin.aggregate import (
 )
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.report import markdown, summary, terminal
+from vlmbench_plugin.report import html, markdown, summary, terminal
+from vlmbench_plugin.report.gallery import Pictures, gallery
 from vlmbench_plugin.report.heading import Heading
 
 MANIFEST = "manifest.json"
@@ -49,6 +51,9 @@ def tables(
     records: Iterable[Record],
     tasks: Mapping[str, VisionTask],
     specs: Mapping[str, ModelSpec],
+    *,
+    findings: Findings | None = None,
+    pictures: Pictures = lambda _: None,
 ) -> Tables:
     """Builds the tables of a folder.
 
@@ -56,6 +61,8 @@ def tables(
         records: All records of the folder.
         tasks: Category -> task; a category without one has no floor.
         specs: Model name -> its entry (``known_specs``).
+        findings: What is concluded from the records; the page says where that is missing.
+        pictures: Gives the small copies that the page shows.
     """
     records = tuple(records)
     floors = _floors(records, tasks)
@@ -73,6 +80,9 @@ def tables(
             "leaderboard.md": markdown.leaderboard(board, compared, heading),
             "summary.json": summary.as_json(board, compared, heading),
             "summary.csv": summary.as_csv(compared),
+            "report.html": html.page(
+                board, compared, heading, findings, gallery(records, tasks, pictures)
+            ),
         },
         lines=terminal.leaderboard_lines(board, compared, heading),
     )

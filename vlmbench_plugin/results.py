@@ -121,21 +121,25 @@ class Results:
         Returns:
             The metrics rows of these groups; the files cover the whole folder.
         """
-        records = self._store.records
-        settings = self._bench.settings
-        found = tables(records, self._tasks, self._specs)
+        # Small copies first: the page shows them.
+        self._write_thumbnails()
+        pictures = thumbnails.reader(self.folder)
+        found = tables(self._store.records, self._tasks, self._specs, pictures=pictures)
         self._lines = found.lines
         for name, content in found.files.items():
             self._store.write(name, content)
         if self._added:
             self._write_manifest(datetime.now(UTC))
+        return tuple(r for r in found.rows if f"{r.model}-{r.category}-{r.mode}" in groups)
+
+    def _write_thumbnails(self) -> None:
+        settings = self._bench.settings
         wanted = settings.thumbnails
         if needs_pixels(settings.runner) if wanted is None else wanted:
-            images = self.folder / "images"
-            have = {path.relative_to(images).as_posix() for path in images.rglob("*.png")}
-            for name, image in thumbnails.thumbnails(records, self._bench.sources, have):
-                self._store.write(f"images/{name}", image)
-        return tuple(r for r in found.rows if f"{r.model}-{r.category}-{r.mode}" in groups)
+            have = thumbnails.names(self.folder)
+            sources = self._bench.sources
+            for name, image in thumbnails.thumbnails(self._store.records, sources, have):
+                self._store.write(f"{thumbnails.FOLDER}/{name}", image)
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""

@@ -41,8 +41,8 @@ def decision(
 
 
 def who(choice: Choice) -> str:
-    """Returns a choice in words: ``qwen3vl-4b in json_mode``."""
-    return f"{title(choice.model, choice.reasoning)} in {choice.mode}"
+    """Returns a choice in words: ``qwen3vl-4b (json_mode)``."""
+    return f"{title(choice.model, choice.reasoning)} ({choice.mode})"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -13,6 +13,9 @@ from vlmbench_plugin.report.tables import NONE, SHORT_MODE, between, percent, sc
 
 ALL = "All tasks"
 
+LEAST_ACCEPTED = 5
+"""Points of a curve on fewer answers are not drawn: one answer is all right or all wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -206,10 +209,15 @@ def curve_points(findings: Findings) -> list[dict[str, Json]]:
         {
             "task": one.category,
             "name": named(one.choice),
+            "model": title(one.choice.model, one.choice.reasoning),
             "mode": one.choice.mode,
             "aim": 1 - one.precision,
             "coverage": one.coverage,
-            "points": [[p.coverage, 1 - p.right / p.accepted] for p in one.curve if p.accepted],
+            "points": [
+                [p.coverage, 1 - p.right / p.accepted]
+                for p in one.curve
+                if p.accepted >= LEAST_ACCEPTED
+            ],
         }
         for one in findings.acceptances
     ]

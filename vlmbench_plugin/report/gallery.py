@@ -72,7 +72,7 @@ def gallery(
         pictures: Gives the small copies; asked only for those that are shown.
     """
     records = tuple(records)
-    shown = sample(records)
+    shown = sample(records, tuple(tasks))
     encoded, notes = _encoded(shown, pictures)
     return Gallery(
         cases=tuple(_case(record, tasks.get(record.category), encoded) for record in shown),
@@ -193,11 +193,11 @@ def _mark(mark: Mark, size: tuple[int, int]) -> dict[str, Json]:
     )
     spots = [(x, y) for line in mark.lines for x, y in line]
     inside = [(x, y) for x, y in spots if 0 <= x <= size[0] and 0 <= y <= size[1]]
+    across, down = [x for x, _ in inside], [y for _, y in inside]
     return {
         "path": path,
         "dots": [[float(at(x)), float(at(y))] for x, y in spots] if mark.dots else [],
         "name": mark.name,
-        "at": [float(at(min(x for x, _ in inside))), float(at(min(y for _, y in inside)))]
-        if inside
-        else None,
+        # Left, top and bottom of what can be seen of it: where its name can stand.
+        "at": [round(one, 1) for one in (min(across), min(down), max(down))] if inside else None,
     }

@@ -30,7 +30,15 @@ from vlmbench_plugin.report.gallery import Gallery
 from vlmbench_plugin.report.heading import Heading, legend
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = ("d3.min.js", "plot.umd.min.js", "page.js", "charts.js", "gallery.js")
+_SCRIPTS = (
+    "d3.min.js",
+    "plot.umd.min.js",
+    "page.js",
+    "charts_shared.js",
+    "charts_models.js",
+    "charts_tasks.js",
+    "gallery.js",
+)
 _SHADES = 10
 """Steps of the heat map."""
 
@@ -74,6 +82,8 @@ def page(
         lstrip_blocks=True,
     )
     scripts = [_code(name) for name in _SCRIPTS]
+    order = {(row.model, row.reasoning): at for at, row in enumerate(board)}
+    rows = sorted(rows, key=lambda row: order[row.model, row.reasoning])
     sentences = decision(board, rows, findings)
     return environment.get_template("page.html.j2").render(
         title=f"qwen-vlmbench: {', '.join(heading.datasets) or 'no data'}",

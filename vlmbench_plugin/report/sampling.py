@@ -22,24 +22,29 @@ _KINDS: tuple[str, ...] = ("error", *FAILURES)
 _Cell = tuple[str, str, str, str]
 
 
-def sample(records: Iterable[Record]) -> list[Record]:
-    """Returns the cases to show, cells in the order of their first record.
+def sample(records: Iterable[Record], categories: Sequence[str]) -> list[Record]:
+    """Returns the cases to show: first the gravest of each cell, then the next of each.
 
     Images that another cell of the task shows already are preferred: models can be compared on
-    them, and they cost the page nothing. The result depends on the records alone, not their order
-    within a cell.
+    them, and they cost the page nothing.
+
+    Args:
+        records: In any order; the result does not depend on it.
+        categories: The order of tasks; others follow by name.
     """
     cells: dict[_Cell, list[Record]] = defaultdict(list)
     for record in records:
         cells[record.model, record.reasoning, record.category, record.mode].append(record)
     each = min(PER_CELL, max(_LEAST, CASES // len(cells))) if cells else 0
+    place = {category: at for at, category in enumerate(categories)}
     taken: dict[str, set[str]] = defaultdict(set)
-    shown: list[Record] = []
-    for (_, _, category, _), found in cells.items():
-        chosen = _of_cell(found, each, taken[category])
-        taken[category].update(record.image_id for record in chosen)
-        shown += chosen
-    return shown
+    chosen: list[list[Record]] = []
+    # Constrained first: what is valid has something to show on its picture.
+    for cell in sorted(cells, key=lambda c: (c[0], c[1], c[3], place.get(c[2], len(place)), c[2])):
+        category = cell[2]
+        chosen.append(_of_cell(cells[cell], each, taken[category]))
+        taken[category].update(record.image_id for record in chosen[-1])
+    return [cell[at] for at in range(each) for cell in chosen if at < len(cell)]
 
 
 def _of_cell(records: Sequence[Record], most: int, taken: set[str]) -> list[Record]:
@@ -51,8 +56,9 @@ def _of_cell(records: Sequence[Record], most: int, taken: set[str]) -> list[Reco
     passed = sorted((r for r in records if r.status == "passed"), key=order)
     missed = [r for r in records if r.status != "passed"]
     room = most - min(len(passed), max(most // _PASSED_SHARE, most - len(missed)))
-    turns = [
+    kinds = [
         sorted((r for r in missed if (r.failure or "error") == kind), key=order) for kind in _KINDS
     ]
+    turns = sorted(kinds, key=len, reverse=True)
     in_turn = [turn[at] for at in range(room) for turn in turns if at < len(turn)]
     return [*in_turn[:room], *passed[: most - min(room, len(missed))]]

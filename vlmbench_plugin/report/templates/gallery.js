@@ -43,9 +43,11 @@
       if (!mark.name || !mark.at) continue;
       const size = 13 * unit;
       // Truth is named above its place and prediction below, so that both can be read.
-      const above = Math.max(size, mark.at[1] - 4 * unit);
-      const y = name === "truth" ? above : Math.min(height - 4 * unit, mark.at[1] + 1.2 * size);
-      const text = drawn("text", { x: mark.at[0] + 2 * unit, y, "font-size": size });
+      const [x, top, bottom] = mark.at;
+      const above = Math.max(size, top - 5 * unit);
+      const below = Math.min(height - 5 * unit, bottom + 1.1 * size);
+      const y = name === "truth" ? above : below;
+      const text = drawn("text", { x, y, "font-size": size });
       text.textContent = mark.name;
       group.append(text);
     }
@@ -74,9 +76,10 @@
     table.append(element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))));
     const body = element("tbody");
     for (const [path, truth, answer, same, note] of item.rows) {
-      const verdict = !item.valid ? "" : same ? "same" : note || (truth && answer ? "differs" : truth ? "missing" : "not there");
+      const kind = truth && answer ? "differs" : truth ? "missing" : "not in truth";
+      const verdict = !item.valid ? "" : same ? "same" : note || kind;
       body.append(
-        element("tr", { class: same ? "same" : item.valid ? "differs" : "" },
+        element("tr", { class: same || !item.valid ? "" : note ? "differs" : "wrong" },
           element("th", { scope: "row" }, path), element("td", {}, truth), element("td", {}, answer),
           element("td", { class: "verdict" }, verdict))
       );
