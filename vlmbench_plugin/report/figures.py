@@ -214,7 +214,7 @@ def curve_points(findings: Findings) -> list[dict[str, Json]]:
             "aim": 1 - one.precision,
             "coverage": one.coverage,
             "points": [
-                [p.coverage, 1 - p.right / p.accepted]
+                [p.coverage, (p.accepted - p.right) / p.accepted]
                 for p in one.curve
                 if p.accepted >= LEAST_ACCEPTED
             ],

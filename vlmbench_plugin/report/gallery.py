@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias
 
 from PIL import Image
@@ -34,6 +35,9 @@ SIDE = 480
 
 PICTURE_BYTES = 15_000_000
 """Of all pictures as base64 text; what comes after is left out, and the page says so."""
+
+CASE_BYTES = 10_000_000
+"""Of all cases as JSON; ordinary ones take 4 MB, answers of characters that JSON escapes more."""
 
 RAW_CHARACTERS = 3000
 """Of a raw answer; a looping one has 30,000."""
@@ -73,19 +77,33 @@ def gallery(
     """
     records = tuple(records)
     shown = sample(records, tuple(tasks))
-    encoded, notes = _encoded(shown, pictures)
+    cases = _within([_case(record, tasks.get(record.category)) for record in shown])
+    encoded, notes = _encoded([case["picture"] for case in cases], pictures)
+    left_out = len(shown) - len(cases)
     return Gallery(
-        cases=tuple(_case(record, tasks.get(record.category), encoded) for record in shown),
+        cases=tuple(case | {"picture": _if_in(case["picture"], encoded)} for case in cases),
         pictures=encoded,
         total=len(records),
-        notes=notes,
+        notes=(f"{left_out} more cases are left out to keep this page small.", *notes)
+        if left_out
+        else notes,
     )
 
 
-def _encoded(shown: Iterable[Record], pictures: Pictures) -> tuple[dict[str, str], tuple[str, ...]]:
+def _within(cases: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    """The first cases, as many as a page may hold."""
+    ends = accumulate(len(json.dumps(case)) for case in cases)
+    return [case for case, end in zip(cases, ends, strict=True) if end <= CASE_BYTES]
+
+
+def _if_in(name: str, pictures: Mapping[str, str]) -> str | None:
+    return name if name in pictures else None
+
+
+def _encoded(names: Iterable[str], pictures: Pictures) -> tuple[dict[str, str], tuple[str, ...]]:
     found: dict[str, str] = {}
     none, spent, over, damaged = 0, 0, 0, 0
-    for name in dict.fromkeys(file_name(r.category, r.image_id) for r in shown):
+    for name in dict.fromkeys(names):
         content = pictures(name) if spent < PICTURE_BYTES else b""
         if content is None:
             none += 1
@@ -118,8 +136,7 @@ def _data_uri(content: bytes, name: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _case(record: Record, task: VisionTask | None, pictures: Mapping[str, str]) -> dict[str, Json]:
-    name = file_name(record.category, record.image_id)
+def _case(record: Record, task: VisionTask | None) -> dict[str, Json]:
     return {
         "model": title(record.model, record.reasoning),
         "task": record.category,
@@ -131,9 +148,9 @@ def _case(record: Record, task: VisionTask | None, pictures: Mapping[str, str]) 
         "bar": record.right_at,
         "about": [record.source, *filter(None, [record.difficulty]), _size(record.image_size)],
         "size": list(record.image_size),
-        "picture": name if name in pictures else None,
-        "question": record.question or "",
-        "reason": reason(record),
+        "picture": file_name(record.category, record.image_id),
+        "question": _cut(record.question or ""),
+        "reason": _cut(reason(record)),
         "secondary": {k: v for k, v in (record.secondary or {}).items() if v is not None},
         **_answers(record),
         **(_compared(record, task) if task is not None else {}),

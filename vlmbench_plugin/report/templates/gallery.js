@@ -151,5 +151,6 @@
     next.tabIndex = -1;
     next.focus();
   });
+  form.hidden = false;
   filter();
 })();
