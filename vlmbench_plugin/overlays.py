@@ -3,7 +3,8 @@
 What is drawn follows from the kind of a field's node, so that a task of one's own is drawn too. Two
 sets of numbers have a place in the picture as well, wherever they stand together in one object: a
 box in space (``center``, ``size``, ``yaw``) and the turn of a camera (``yaw``, ``pitch``,
-``roll``). What has no place is told in words.
+``roll``). Names in a list are numbered where the truth tells their ``places`` (name -> x, y). What
+has no place is told in words.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
 from vlmbench_plugin.core import Answer, Case, Json, Truth, VisionTask
 from vlmbench_plugin.fields import ListOf, Object, fields_object
-from vlmbench_plugin.nodes import Node
+from vlmbench_plugin.labels import normalise
+from vlmbench_plugin.nodes import Node, Text
 from vlmbench_plugin.numeric import Points
 from vlmbench_plugin.scenes.camera import (
     Camera,
@@ -33,6 +35,7 @@ from vlmbench_plugin.scenes.solids import Cuboid
 
 _CUBOID = frozenset({"center", "size", "yaw"})
 _TURN = frozenset({"yaw", "pitch", "roll"})
+_PLACES = "places"
 _INKS: tuple[RGB, ...] = (
     (255, 235, 60),
     (80, 240, 255),
@@ -67,10 +70,12 @@ class View:
     Attributes:
         size: Width and height of the case's image in pixels.
         question: The case's question, which may state the lens.
+        places: Normalised name -> where it is, in pixels.
     """
 
     size: tuple[int, int]
     question: str | None
+    places: Mapping[str, Point] = field(default_factory=dict)
 
 
 def overlay(task: VisionTask, case: Case, *, within: tuple[int, int] | None = None) -> Image.Image:
@@ -113,7 +118,8 @@ def words(task: VisionTask, case: Case) -> list[str]:
             lines += [f"{key} {i}: {text}" for i, text in enumerate(said, 1)] or [f"{key}: none"]
         elif text := _said(node, answer[key]):
             lines.append(f"{key}: {text}")
-    extras = {key: value for key, value in case.truth.items() if key not in task.fields}
+    drawn = {*task.fields, _PLACES}
+    extras = {key: value for key, value in case.truth.items() if key not in drawn}
     return lines + [f"{key} = {json.dumps(v, ensure_ascii=False)}" for key, v in extras.items()]
 
 
@@ -124,12 +130,20 @@ def marks(task: VisionTask, case: Case) -> Iterator[Mark]:
 
 def truth_marks(task: VisionTask, truth: Truth, view: View) -> Iterator[Mark]:
     """Yields what a truth has to show, in pixels of the image."""
-    yield from _walk(fields_object(task.fields), _known(task, truth), view, "")
+    seen = _with_places(view, task, truth)
+    yield from _walk(fields_object(task.fields), _known(task, truth), seen, "")
 
 
 def answer_marks(task: VisionTask, answer: Answer, truth: Truth, view: View) -> Iterator[Mark]:
     """Yields what a valid answer in pixels has to show, but for what its truth leaves open."""
-    yield from _walk(fields_object(task.fields), declared(answer, truth), view, "")
+    seen = _with_places(view, task, truth)
+    yield from _walk(fields_object(task.fields), declared(answer, truth), seen, "")
+
+
+def _with_places(view: View, task: VisionTask, truth: Truth) -> View:
+    """The view with the places that a truth tells beside its fields."""
+    told = {} if _PLACES in task.fields else truth.get(_PLACES) or {}
+    return replace(view, places={normalise(name): (x, y) for name, (x, y) in told.items()})
 
 
 def _known(task: VisionTask, truth: Truth) -> Answer:
@@ -156,6 +170,13 @@ def _said(node: Node, value: Json) -> str:
 def _walk(node: Node, value: Json, view: View, name: str) -> Iterator[Mark]:
     if isinstance(node, Points):
         yield _shape(node, value, name)
+    elif isinstance(node, ListOf) and isinstance(node.item, Text):
+        places = [view.places.get(normalise(item)) for item in value]
+        yield from (
+            Mark(lines=((place,),), name=str(at), dots=True)
+            for at, place in enumerate(places, 1)
+            if place is not None
+        )
     elif isinstance(node, ListOf):
         for item in value:
             yield from _walk(node.item, item, view, name)
