@@ -57,6 +57,8 @@
         y: { ...layout.y, padding: layout.narrow ? 0.62 : 0.35 },
         color: { domain: ends.map((d) => d[1]), range: ends.map((d) => d[2]) },
         marks: [
+          // First, so that bars cover the rim of the text above them.
+          layout.names,
           Plot.barX(parts, {
             y: "task",
             x: "count",
@@ -66,7 +68,6 @@
             tip: true,
           }),
           Plot.ruleX([0], { stroke: "var(--ink)" }),
-          layout.names,
         ],
       });
     });
@@ -111,6 +112,8 @@
         y: { ...layout.y, padding: layout.narrow ? 0.55 : 0.3 },
         color: { domain: kinds, range: shades },
         marks: [
+          // First, so that bars cover the rim of the text above them.
+          layout.names,
           Plot.barX(parts, {
             y: "name",
             x: "share",
@@ -122,7 +125,6 @@
             tip: true,
           }),
           Plot.ruleX([0], { stroke: "var(--ink)" }),
-          layout.names,
         ],
       });
     });

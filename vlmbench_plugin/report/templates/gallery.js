@@ -34,14 +34,14 @@
       for (const kind of ["rim", "line"]) {
         if (mark.path) group.append(drawn("path", { d: mark.path, class: kind }));
         for (const [x, y] of mark.dots) {
-          const r = (kind === "rim" ? 3.4 : 2.4) * unit;
+          const r = (kind === "rim" ? 1 : 0) + (mark.path ? 2.4 : 5) * unit;
           group.append(drawn("circle", { cx: x, cy: y, r, class: `${kind} spot` }));
         }
       }
     }
     for (const mark of marks) {
       if (!mark.name || !mark.at) continue;
-      const size = 13 * unit;
+      const size = (mark.path ? 13 : 20) * unit;
       // Truth is named above its place and prediction below, so that both can be read.
       const [x, top, bottom] = mark.at;
       const above = Math.max(size, top - 5 * unit);
