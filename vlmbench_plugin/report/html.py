@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.core import MODES, Json
 from vlmbench_plugin.findings import Findings
-from vlmbench_plugin.report import figures, tables
+from vlmbench_plugin.report import failures, figures, tables
 from vlmbench_plugin.report.decision import decision
 from vlmbench_plugin.report.gallery import Gallery
 from vlmbench_plugin.report.heading import Heading, legend
@@ -69,29 +69,21 @@ def page(
 
     Args:
         board: The leaderboard.
-        rows: The metrics rows that it rests on.
+        rows: What it rests on.
         heading: What must be read first.
         findings: What was concluded; sections that rest on it say so where it is None.
         gallery: The cases to show.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     scripts = [_code(name) for name in _SCRIPTS]
-    order = {(row.model, row.reasoning): at for at, row in enumerate(board)}
-    rows = sorted(rows, key=lambda row: order[row.model, row.reasoning])
-    sentences = decision(board, rows, findings)
-    return environment.get_template("page.html.j2").render(
+    rows = _in_order(rows, board)
+    headline, *sentences = decision(board, rows, findings)
+    return _template().render(
         title=f"qwen-vlmbench: {', '.join(heading.datasets) or 'no data'}",
         policy=_policy(scripts),
         style=_code("page.css"),
         scripts=scripts,
-        headline=sentences[0],
-        sentences=sentences[1:],
+        headline=headline,
+        sentences=sentences,
         warnings=heading.sentences(),
         legend=legend(board),
         board=_board(board, findings),
@@ -99,15 +91,32 @@ def page(
         heat=_heat(board, rows),
         short_modes=tables.SHORT_MODE,
         cells=figures.Table(header=tables.CELL_HEADER, lines=tuple(tables.cell_lines(rows))),
+        failed=failures.failure_table(rows),
         figures=figures,
         findings=findings,
-        rows=rows,
         gallery=gallery,
         choices=_choices(gallery),
         chart_data=_data(_chart_data(board, rows, findings)),
         case_data=_data(gallery.cases),
         picture_data=_data(gallery.pictures),
     )
+
+
+def _in_order(rows: Sequence[MetricsRow], board: Sequence[LeaderboardRow]) -> list[MetricsRow]:
+    """The rows, models in the board's order."""
+    place = {(row.model, row.reasoning): at for at, row in enumerate(board)}
+    return sorted(rows, key=lambda row: place[row.model, row.reasoning])
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def _code(name: str) -> Markup:
@@ -187,7 +196,7 @@ def _chart_data(
         "costs": figures.cost_points(findings.costs) if findings else [],
         "taxes": figures.tax_points(findings) if findings else [],
         "curves": figures.curve_points(findings) if findings else [],
-        "failures": figures.failure_points(rows),
-        "families": figures.families(),
+        "failures": failures.failure_points(rows),
+        "families": failures.families(),
         "all": figures.ALL,
     }
