@@ -30,7 +30,7 @@ from vlmbench_plugin.fields import (
     polygon,
     text,
 )
-from vlmbench_plugin.overlays import Mark, marks, overlay, words
+from vlmbench_plugin.overlays import Mark, View, answer_marks, marks, overlay, words
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
@@ -128,6 +128,22 @@ def test_the_horizon_climbs_to_the_right_with_roll_and_sinks_with_pitch() -> Non
     assert all(y > 50 for line in up.lines for _, y in line)
     assert horizon.lines != up.lines
     assert shown(TURN, {"yaw": 0, "pitch": 10, "roll": 0}) == []
+
+
+def test_names_are_numbered_where_the_truth_tells_their_places() -> None:
+    fields: Fields = {"order": list_of(label("name"), 4)}
+    truth = {"order": ["cat", "dog"], "places": {"dog": [5, 6], "cat": [1, 2]}}
+    first, second = shown(fields, truth)
+    assert first == Mark(lines=(((1, 2),),), name="1", dots=True)
+    assert second == Mark(lines=(((5, 6),),), name="2", dots=True)
+    answer = {"order": ["The Dog", "hen", "cat"]}
+    view = View(size=(120, 80), question=None)
+    found = [
+        (mark.name, mark.lines[0][0]) for mark in answer_marks(task_of(fields), answer, truth, view)
+    ]
+    assert found == [("1", (5, 6)), ("3", (1, 2))]
+    assert words(task_of(fields), case_of(truth)) == ["order 1: cat", "order 2: dog"]
+    assert shown(fields, {"order": ["cat", "dog"]}) == []
 
 
 def test_words_say_all_but_positions() -> None:

@@ -18,7 +18,7 @@ from vlmbench_plugin.cli import main
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.store import Store
 
-TABLES = ("metrics.jsonl", "leaderboard.md", "summary.json", "summary.csv")
+TABLES = ("metrics.jsonl", "leaderboard.md", "summary.json", "summary.csv", "report.html")
 Change = Callable[[Record], Record]
 
 

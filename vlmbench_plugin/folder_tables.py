@@ -20,13 +20,15 @@ from vlmbench_plugin.aggregate import (
 )
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.report import markdown, summary, terminal
+from vlmbench_plugin.report import html, markdown, summary, terminal
+from vlmbench_plugin.report.gallery import Pictures, gallery
 from vlmbench_plugin.report.heading import Heading
 
 
@@ -49,7 +51,10 @@ def tables(
     records: Iterable[Record],
     tasks: Mapping[str, VisionTask],
     specs: Mapping[str, ModelSpec],
+    *,
     gates: Sequence[Verdict] = (),
+    findings: Findings | None = None,
+    pictures: Pictures = lambda _: None,
 ) -> Tables:
     """Builds the tables of a folder.
 
@@ -58,6 +63,8 @@ def tables(
         tasks: Category -> task; a category without one has no floor.
         specs: Model name -> its entry (``known_specs``).
         gates: What became of the gates of the run that these tables are of.
+        findings: What is concluded from the records; the page says where that is missing.
+        pictures: Gives the small copies that the page shows.
     """
     records = tuple(records)
     floors = _floors(records, tasks)
@@ -75,6 +82,9 @@ def tables(
             "leaderboard.md": markdown.leaderboard(board, compared, heading),
             "summary.json": summary.as_json(board, compared, heading, gates),
             "summary.csv": summary.as_csv(compared),
+            "report.html": html.page(
+                board, compared, heading, findings, gallery(records, tasks, pictures)
+            ),
         },
         lines=terminal.leaderboard_lines(board, compared, heading),
     )

@@ -1,9 +1,10 @@
-"""The truth of a case drawn on its picture, to be looked at.
+"""What a truth or an answer says of a picture, as lines on it, to be looked at.
 
 What is drawn follows from the kind of a field's node, so that a task of one's own is drawn too. Two
 sets of numbers have a place in the picture as well, wherever they stand together in one object: a
 box in space (``center``, ``size``, ``yaw``) and the turn of a camera (``yaw``, ``pitch``,
-``roll``). What has no place is told in words.
+``roll``). Names in a list are numbered where the truth tells their ``places`` (name -> x, y). What
+has no place is told in words.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
-from vlmbench_plugin.core import Case, Json, VisionTask
+from vlmbench_plugin.core import Answer, Case, Json, Truth, VisionTask
 from vlmbench_plugin.fields import ListOf, Object, fields_object
-from vlmbench_plugin.nodes import Node
+from vlmbench_plugin.labels import normalise
+from vlmbench_plugin.nodes import Node, Text
 from vlmbench_plugin.numeric import Points
 from vlmbench_plugin.scenes.camera import (
     Camera,
@@ -33,6 +35,7 @@ from vlmbench_plugin.scenes.solids import Cuboid
 
 _CUBOID = frozenset({"center", "size", "yaw"})
 _TURN = frozenset({"yaw", "pitch", "roll"})
+_PLACES = "places"
 _INKS: tuple[RGB, ...] = (
     (255, 235, 60),
     (80, 240, 255),
@@ -58,6 +61,21 @@ class Mark:
     lines: tuple[tuple[Point, ...], ...]
     name: str = ""
     dots: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What decides where things of the world appear.
+
+    Attributes:
+        size: Width and height of the case's image in pixels.
+        question: The case's question, which may state the lens.
+        places: Normalised name -> where it is, in pixels.
+    """
+
+    size: tuple[int, int]
+    question: str | None
+    places: Mapping[str, Point] = field(default_factory=dict)
 
 
 def overlay(task: VisionTask, case: Case, *, within: tuple[int, int] | None = None) -> Image.Image:
@@ -90,7 +108,7 @@ def words(task: VisionTask, case: Case) -> list[str]:
 
     What the truth holds beyond the answer's fields follows as JSON.
     """
-    answer = _known(task, case)
+    answer = _known(task, case.truth)
     lines: list[str] = []
     for key, node in task.fields.items():
         if answer.get(key) is None:
@@ -100,20 +118,41 @@ def words(task: VisionTask, case: Case) -> list[str]:
             lines += [f"{key} {i}: {text}" for i, text in enumerate(said, 1)] or [f"{key}: none"]
         elif text := _said(node, answer[key]):
             lines.append(f"{key}: {text}")
-    extras = {key: value for key, value in case.truth.items() if key not in task.fields}
+    drawn = {*task.fields, _PLACES}
+    extras = {key: value for key, value in case.truth.items() if key not in drawn}
     return lines + [f"{key} = {json.dumps(v, ensure_ascii=False)}" for key, v in extras.items()]
 
 
 def marks(task: VisionTask, case: Case) -> Iterator[Mark]:
     """Yields what a case's truth has to show, in pixels of its image."""
-    answer = _known(task, case)
-    yield from _walk(fields_object(task.fields), answer, case, "")
+    yield from truth_marks(task, case.truth, View(size=case.size, question=case.question))
 
 
-def _known(task: VisionTask, case: Case) -> Mapping[str, Json]:
-    """The right answer without what the truth leaves open, such as an axis of the camera."""
-    answer = task.pixel_answer(case.truth)
-    return {key: value for key, value in answer.items() if case.truth.get(key, value) is not None}
+def truth_marks(task: VisionTask, truth: Truth, view: View) -> Iterator[Mark]:
+    """Yields what a truth has to show, in pixels of the image."""
+    seen = _with_places(view, task, truth)
+    yield from _walk(fields_object(task.fields), _known(task, truth), seen, "")
+
+
+def answer_marks(task: VisionTask, answer: Answer, truth: Truth, view: View) -> Iterator[Mark]:
+    """Yields what a valid answer in pixels has to show, but for what its truth leaves open."""
+    seen = _with_places(view, task, truth)
+    yield from _walk(fields_object(task.fields), declared(answer, truth), seen, "")
+
+
+def _with_places(view: View, task: VisionTask, truth: Truth) -> View:
+    """The view with the places that a truth tells beside its fields."""
+    told = {} if _PLACES in task.fields else truth.get(_PLACES) or {}
+    return replace(view, places={normalise(name): (x, y) for name, (x, y) in told.items()})
+
+
+def _known(task: VisionTask, truth: Truth) -> Answer:
+    return declared(task.pixel_answer(truth), truth)
+
+
+def declared(answer: Answer, truth: Truth) -> Answer:
+    """Returns an answer without what the truth leaves open, such as an axis of the camera."""
+    return {key: value for key, value in answer.items() if truth.get(key, value) is not None}
 
 
 def _said(node: Node, value: Json) -> str:
@@ -128,23 +167,30 @@ def _said(node: Node, value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _walk(node: Node, value: Json, case: Case, name: str) -> Iterator[Mark]:
+def _walk(node: Node, value: Json, view: View, name: str) -> Iterator[Mark]:
     if isinstance(node, Points):
         yield _shape(node, value, name)
+    elif isinstance(node, ListOf) and isinstance(node.item, Text):
+        places = [view.places.get(normalise(item)) for item in value]
+        yield from (
+            Mark(lines=((place,),), name=str(at), dots=True)
+            for at, place in enumerate(places, 1)
+            if place is not None
+        )
     elif isinstance(node, ListOf):
         for item in value:
-            yield from _walk(node.item, item, case, name)
+            yield from _walk(node.item, item, view, name)
     elif isinstance(node, Object):
         own = " ".join(v for key, _ in node.members if isinstance(v := value.get(key), str))
         keys = {key for key, _ in node.members}
         if keys >= _CUBOID:
-            yield from _cuboid(value, case, own or name)
+            yield from _cuboid(value, view, own or name)
         elif keys >= _TURN:
-            yield from _horizon(value, case)
+            yield from _horizon(value, view)
         else:
             for key, member in node.members:
                 if value.get(key) is not None:
-                    yield from _walk(member, value[key], case, own or name)
+                    yield from _walk(member, value[key], view, own or name)
 
 
 def _shape(node: Points, value: Json, name: str) -> Mark:
@@ -157,9 +203,9 @@ def _shape(node: Points, value: Json, name: str) -> Mark:
     return Mark(lines=(((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)),), name=name)
 
 
-def _cuboid(value: Mapping[str, Json], case: Case, name: str) -> Iterator[Mark]:
+def _cuboid(value: Mapping[str, Json], view: View, name: str) -> Iterator[Mark]:
     """The edges of an upright box, seen with the intrinsics that the question states."""
-    lens = stated_intrinsics(case.question or "")
+    lens = stated_intrinsics(view.question or "")
     solid = Cuboid(
         center=tuple(value["center"]), size=tuple(value["size"]), yaw=value["yaw"], colour=_DARK
     )
@@ -177,18 +223,18 @@ def _seen(lens: Intrinsics, point: Sequence[float]) -> Point:
     return lens.cx + lens.fx * x / z, lens.cy + lens.fy * y / z
 
 
-def _horizon(value: Mapping[str, Json], case: Case) -> Iterator[Mark]:
+def _horizon(value: Mapping[str, Json], view: View) -> Iterator[Mark]:
     """The horizon, and the arc above and below due north where the truth knows yaw.
 
     An axis that the truth does not declare is taken as not turned.
     """
-    lens = stated_intrinsics(case.question or "")
+    lens = stated_intrinsics(view.question or "")
     yaw, pitch, roll = (value.get(axis) for axis in ("yaw", "pitch", "roll"))
     # Without pitch the horizon is taken through the middle, and its slope needs no lens.
-    focal = lens.fx if lens else float(max(case.size))
+    focal = lens.fx if lens else float(max(view.size))
     if pitch and lens is None:
         return
-    camera = Camera(size=case.size, focal=focal, yaw=yaw or 0, pitch=pitch or 0, roll=roll or 0)
+    camera = Camera(size=view.size, focal=focal, yaw=yaw or 0, pitch=pitch or 0, roll=roll or 0)
     level = [direction(azimuth, 0) for azimuth in range(-180, 181, 5)]
     yield Mark(lines=tuple(project_line(level, camera)), name="horizon")
     if yaw is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from vlmbench_plugin import thumbnails
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.folder_tables import known_specs, tables
 from vlmbench_plugin.record import Record
@@ -44,7 +45,8 @@ def rebuild(folder: Path, *, rescore: bool) -> list[str]:
             notes = rescore_folder(store, TASKS, everything=True)
         else:
             notes = _kept(store.records, folder)
-        found = tables(store.records, TASKS, known_specs(folder))
+        pictures = thumbnails.reader(folder)
+        found = tables(store.records, TASKS, known_specs(folder), pictures=pictures)
         for name, content in found.files.items():
             store.write(name, content)
         return [*found.lines, *store.notes, *notes, f"Written to {folder}"]

@@ -140,23 +140,33 @@ class Results:
         Returns:
             The metrics rows of these groups; the files cover the whole folder.
         """
+        # Small copies first: the page shows them.
+        self._write_thumbnails()
         records = self._store.records
-        settings = self._bench.settings
         self.verdicts = self._gates.verdicts(records)
-        found = tables(records, self._tasks, self._specs, self.verdicts)
+        found = tables(
+            records,
+            self._tasks,
+            self._specs,
+            gates=self.verdicts,
+            pictures=thumbnails.reader(self.folder),
+        )
         self._lines = found.lines
         for name, content in found.files.items():
             self._store.write(name, content)
         if self._added:
             self._write_manifest(datetime.now(UTC))
+        asked = [row for row in found.rows if row.reasoning == self._bench.settings.reasoning]
+        return tuple(r for r in asked if f"{r.model}-{r.category}-{r.mode}" in groups)
+
+    def _write_thumbnails(self) -> None:
+        settings = self._bench.settings
         wanted = settings.thumbnails
         if needs_pixels(settings.runner) if wanted is None else wanted:
-            images = self.folder / "images"
-            have = {path.relative_to(images).as_posix() for path in images.rglob("*.png")}
-            for name, image in thumbnails.thumbnails(records, self._bench.sources, have):
-                self._store.write(f"images/{name}", image)
-        asked = [row for row in found.rows if row.reasoning == settings.reasoning]
-        return tuple(r for r in asked if f"{r.model}-{r.category}-{r.mode}" in groups)
+            have = thumbnails.names(self.folder)
+            sources = self._bench.sources
+            for name, image in thumbnails.thumbnails(self._store.records, sources, have):
+                self._store.write(f"{thumbnails.FOLDER}/{name}", image)
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""

@@ -56,6 +56,7 @@ def test_points_are_apart_in_flat_windows_and_in_order(seed: int) -> None:
     case = depth_order(row_of(stripes()), random.Random(seed))
     assert isinstance(case, Labelled)
     assert [name for name, _, _ in marks(case)] == case.truth["order"]
+    assert case.truth["places"] == {name: [x, y] for name, x, y in marks(case)}
     assert 3 <= len(marks(case)) <= 4
     assert set(case.truth["order"]) == set(POINTS[: len(marks(case))])
     depths = []

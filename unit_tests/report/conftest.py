@@ -14,6 +14,18 @@ from vlmbench_plugin.aggregate import (
     mean_intervals,
 )
 from vlmbench_plugin.core import ModelSpec
+from vlmbench_plugin.findings import (
+    Acceptance,
+    Choice,
+    ConstraintTax,
+    Cost,
+    CurvePoint,
+    Findings,
+    Ranking,
+    Recommendation,
+    Router,
+    Standing,
+)
 from vlmbench_plugin.floors import Floor, case_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report.heading import Heading
@@ -23,7 +35,7 @@ Run = tuple[tuple[LeaderboardRow, ...], tuple[MetricsRow, ...], Heading]
 MakeRun = Callable[..., Run]
 
 
-def _item(index: int, score: float | None, **changes: Any) -> Record:
+def item(index: int, score: float | None, **changes: Any) -> Record:
     values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Record)}
     passed = score is not None and score >= 0.5
     values |= {
@@ -83,7 +95,7 @@ def make_run() -> MakeRun:
                         score: float | None = ((3 * at + 5 * row + 7 * index) % 11) / 10 % 1.0
                         if mode == "json_mode" and (category == "segmentation" or index == 3):
                             score = None
-                        records.append(_item(index, score, **where))
+                        records.append(item(index, score, **where))
         scores = {case_of(record): 0.125 for record in records}
         floors = dict.fromkeys(CATEGORIES, Floor(value=0.125, scores=scores))
         rows = aggregate(records, categories=CATEGORIES, models=models, floors=floors)
@@ -91,3 +103,122 @@ def make_run() -> MakeRun:
         return board, rows, Heading.of(board, rows)
 
     return make
+
+
+@pytest.fixture
+def findings() -> Findings:
+    """What might be concluded of ``make_run``'s two models."""
+    return hand_made()
+
+
+def hand_made() -> Findings:
+    """What might be concluded of ``make_run``'s two models: hand-made, every kind of value."""
+    small, large = "qwen3vl-4b", "qwen3.5-35b-a3b"
+    a = Choice(model=small, reasoning="off", mode="constrained")
+    b = Choice(model=large, reasoning="off", mode="constrained")
+    standings = tuple(
+        Standing(
+            choice=dataclasses.replace(choice, mode="json_mode"),
+            value=value,
+            best=1,
+            worst=2,
+            tied=True,
+        )
+        for choice, value in ((b, 0.52), (a, 0.5))
+    )
+    costs = tuple(
+        Cost(
+            choice=choice,
+            category=category,
+            n=30,
+            n_right=15,
+            yield_=value,
+            labels_per_hour=rate,
+            seconds_per_right=7200 / rate,
+            tokens_per_right=88.5,
+            wasted_tokens=1234,
+            money_per_million=411.5,
+            on_front=category is None,
+        )
+        for category in (None, CATEGORIES[0])
+        for choice, value, rate in ((a, 0.61, 7200.0), (b, 0.64, 1800.0))
+    )
+    return Findings(
+        rankings=tuple(
+            Ranking(
+                category=category,
+                mode="json_mode",
+                images=images,
+                standings=standings,
+                better=(),
+                smallest_difference=0.11,
+                images_needed={0.05: 58, 0.03: 161},
+            )
+            for category, images in (
+                (None, dict.fromkeys(CATEGORIES, 12)),
+                (CATEGORIES[0], {CATEGORIES[0]: 12}),
+            )
+        ),
+        recommendations=(
+            Recommendation(
+                category=None,
+                choice=a,
+                leader=b,
+                leader_yield=0.64,
+                held_out=0.595,
+                held_out_interval=(0.5, 0.69),
+                margin=0.03,
+                loss_bound=0.027,
+                shown=True,
+                images_needed=None,
+                cost_basis="seconds per item",
+            ),
+        ),
+        taxes=tuple(
+            ConstraintTax(
+                model=small,
+                reasoning="off",
+                category=category,
+                n=10,
+                yield_change=0.06,
+                yield_interval=(-0.02, 0.13),
+                tokens_change=-4.5,
+                n_both=8,
+                accuracy_change=-0.01,
+                to_right=5,
+                to_silent=3,
+                to_caught=0,
+            )
+            for category in CATEGORIES
+        ),
+        costs=costs,
+        acceptances=(
+            Acceptance(
+                choice=a,
+                category=CATEGORIES[0],
+                order="value_logprob",
+                n=12,
+                curve=tuple(
+                    CurvePoint(coverage=k / 12, accepted=k, right=k - k // 6) for k in range(1, 13)
+                ),
+                precision=0.95,
+                coverage=0.4,
+                threshold=-0.02,
+                needed=59,
+                illustration=True,
+            ),
+        ),
+        routers=(
+            Router(
+                max_models=2,
+                models=(small, large),
+                tasks={CATEGORIES[0]: a},
+                naive=0.66,
+                held_out=0.65,
+                held_out_interval=(0.6, 0.7),
+                gain=0.021,
+                gain_interval=(0.004, 0.038),
+                recommended=True,
+            ),
+        ),
+    )

@@ -145,6 +145,10 @@ def test_depths_are_strictly_apart_and_in_order() -> None:
         counts.add(len(standing))
         assert scene.truth["order"] == [one.label for one in standing]
         assert len(set(scene.truth["order"])) == len(standing)
+        for one in standing:
+            (x, y), (x1, y1, x2, y2) = scene.truth["places"][one.label], one.box
+            assert x1 < x < x2
+            assert y - y1 == pytest.approx(y2 - y, abs=0.2)
         for near, far in itertools.pairwise(standing):
             assert far.distance >= 1.25 * near.distance - 1e-9
             assert far.height < near.height

@@ -19,7 +19,7 @@ SCENES = {
     "data_type_differentiation": (2, "35a397ca1d55"),
     "data_type_utilization": (2, "b0fbe90de952"),
     "structural_spatial_awareness": (2, "ac6041b4a205"),
-    "depth_analysis": (2, "1f3b041c8fe6"),
+    "depth_analysis": (3, "baebda912fb2"),
     "subject_fixation": (2, "f38a7b350be9"),
     "segmentation": (2, "c54c2cf47097"),
     "outline_association": (2, "cc5182c20b97"),

@@ -107,7 +107,10 @@ def depth_order(row: Row, rng: random.Random) -> Labelled | LeftOut:
         image_id=content_id(image),
         image=image,
         size=size,
-        truth={"order": [name for name, _ in order]},
+        truth={
+            "order": [name for name, _ in order],
+            "places": {name: [spot.x, spot.y] for name, spot in order},
+        },
         question=_MARKS + ask_objects(listed),
         view=partial(_marked, [(name, spot.x, spot.y) for name, spot in order]),
     )

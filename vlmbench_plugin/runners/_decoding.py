@@ -9,6 +9,7 @@ computing (390 against 600 tokens/s of one row on two cores).
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,9 @@ class Decoding:
         self._rows = list(rows)  # as they lie in the cache, finished ones among them
         self._sampler = sampler
         self._masks = masks.rows([row.grammar for row in rows])
+        # transformers 5.24 renamed the argument, and warns of the old name.
+        renamed = "cache" in inspect.signature(model.forward).parameters
+        self._cache_name = "cache" if renamed else "past_key_values"
 
     def run(self, groups: Iterable[Mapping[str, Any]]) -> Iterator[list[Row]]:
         """Generates, and yields the rows that a step has ended as soon as it has.
@@ -156,7 +160,7 @@ class Decoding:
         for inputs in groups:
             caches.append(batch_cache(self._model.config.get_text_config()))
             output = self._model(
-                **inputs, past_key_values=caches[-1], use_cache=True, logits_to_keep=1
+                **inputs, **{self._cache_name: caches[-1]}, use_cache=True, logits_to_keep=1
             )
             logits.append(output.logits)
             seen.append(inputs["attention_mask"])
@@ -182,7 +186,7 @@ class Decoding:
             input_ids=self._tokens,
             attention_mask=seen,
             position_ids=self._positions.expand(3, -1, -1),
-            past_key_values=self._cache,
+            **{self._cache_name: self._cache},
             use_cache=True,
             logits_to_keep=1,
         )

@@ -105,6 +105,11 @@ class Standing:
         x, y = self.foot
         return x - half, y - self.height, x + half, y
 
+    @property
+    def middle(self) -> list[float]:
+        """Where its middle appears, x and y in pixels."""
+        return [self.foot[0], round(self.foot[1] - self.height / 2, 1)]
+
     def fills(self, ground: RGB) -> list[Fill]:
         """Its shadow on the ground, and its parts."""
         colour, kind = self.label.split(" ")
@@ -238,7 +243,7 @@ def depth_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
     shuffled = rng.sample(labels, len(labels))
     return Scene(
         size=size,
-        truth={"order": labels},
+        truth={"order": labels, "places": {one.label: one.middle for one in standing}},
         draw=partial(_paint, backdrop, horizon, ground, standing, hills),
         question=ask_objects(shuffled),
     )

@@ -78,7 +78,7 @@ TASK = VisionTask(
         "full": _DRAWN,
         "real": _NYU,
     },
-    version=2,
+    version=3,
     answer_tokens=100,
     right_at=0.75,
 )

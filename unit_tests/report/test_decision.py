@@ -1,0 +1,115 @@
+"""The sentences at the top of the page, word by word: they must follow from the figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from vlmbench_plugin.findings import Findings, Recommendation
+from vlmbench_plugin.report.decision import decision, listed
+
+
+def with_choice(findings: Findings, **changes: Any) -> Findings:
+    one: Recommendation = dataclasses.replace(findings.recommendations[0], **changes)
+    return dataclasses.replace(findings, recommendations=(one,))
+
+
+def test_a_cheaper_choice_that_is_shown_to_be_as_good(make_run: Any, findings: Findings) -> None:
+    board, rows, _ = make_run()
+    headline, *rest = decision(board, rows, findings)
+    assert headline == (
+        "Take qwen3vl-4b (constrained): the cheapest by seconds per item of those shown to lose at "
+        "most 0.03 of yield against the best, qwen3.5-35b-a3b (constrained)."
+    )
+    assert rest[:3] == [
+        "qwen3.5-35b-a3b and qwen3vl-4b cannot be told apart on 12 images a task.",
+        "This run could have shown a difference of 0.11; 0.05 would take 58 images a task.",
+        "On images that did not choose it, qwen3vl-4b (constrained) earns 0.595 [0.50, 0.69].",
+    ]
+    assert (
+        "A grammar changes the yield of qwen3vl-4b by +0.060, tasks weighed alike. Of 24 answers "
+        "invalid without it, 15 became right and 9 wrong without notice."
+    ) in rest
+    assert rest[-1] == (
+        "Sending each task to the better of qwen3vl-4b and qwen3.5-35b-a3b is worth it: +0.021 "
+        "[0.00, 0.04] above the best single model, on images that did not choose them."
+    )
+
+
+def test_where_nothing_cheaper_is_shown_the_leader_is_taken(
+    make_run: Any, findings: Findings
+) -> None:
+    board, rows, _ = make_run()
+    leader = findings.recommendations[0].leader
+    found = with_choice(findings, shown=False, choice=leader, loss_bound=None, images_needed=140)
+    assert decision(board, rows, found)[0] == (
+        "Take qwen3.5-35b-a3b (constrained): it has the highest yield, 0.640, and no cheaper "
+        "choice is shown to be within 0.03 of it. About 140 images a task would show it of the "
+        "next cheaper one."
+    )
+
+
+def test_wrong_labels_are_those_of_the_choice(make_run: Any, findings: Findings) -> None:
+    board, rows, _ = make_run()
+    own = [r for r in rows if (r.model, r.mode) == ("qwen3vl-4b", "constrained")]
+    silent, right = (sum(getattr(r, name) for r in own) for name in ("silent", "right"))
+    said = f"Of 100 valid answers about {100 * silent / (silent + right):.0f} would be wrong labels"
+    assert any(line.startswith(said) for line in decision(board, rows, findings))
+
+
+def test_one_model_above_all_others(make_run: Any, findings: Findings) -> None:
+    board, rows, _ = make_run()
+    first, second = findings.rankings[0].standings
+    apart = dataclasses.replace(
+        findings.rankings[0], standings=(first, dataclasses.replace(second, tied=False))
+    )
+    found = decision(board, rows, dataclasses.replace(findings, rankings=(apart,)))
+    assert (
+        "qwen3.5-35b-a3b is shown to be better than every other model on 12 images a task." in found
+    )
+    assert not any("cannot be told apart" in line for line in found)
+
+
+def test_a_router_that_is_not_worth_it(make_run: Any, findings: Findings) -> None:
+    board, rows, _ = make_run()
+    weak = tuple(dataclasses.replace(one, recommended=False) for one in findings.routers)
+    said = decision(board, rows, dataclasses.replace(findings, routers=weak))
+    assert said[-1] == "Sending tasks to different models is not shown to be worth it."
+
+
+def test_tasks_no_better_than_blind_are_named(make_run: Any, findings: Findings) -> None:
+    board, rows, _ = make_run()
+    blind = [dataclasses.replace(row, lift_interval=(-0.1, 0.1)) for row in rows]
+    text = " ".join(decision(board, blind, findings))
+    assert (
+        "It is not shown to be better than a blind answer on image_classification, "
+        "structural_spatial_awareness and segmentation." in text
+    )
+
+
+def test_without_findings_it_says_that_nothing_was_tested(make_run: Any) -> None:
+    board, rows, _ = make_run()
+    first = board[0]
+    assert decision(board, rows, None) == [
+        f"{first.model} ranks first by labeler score, {first.labeler_score:.3f} in json_mode.",
+        "How surely models differ was not computed for this report.",
+    ]
+
+
+def test_without_a_score_there_is_nothing_to_decide() -> None:
+    assert decision((), (), None) == ["No item has been scored, so there is nothing to decide."]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (["a", "b", "c", "d", "e"], "a, b, c, d and e"),
+        (["a", "b", "c", "d", "e", "f"], "a, b, c, d and 2 more"),
+    ],
+)
+def test_names_in_a_sentence(names: list[str], said: str) -> None:
+    assert listed(names) == said
