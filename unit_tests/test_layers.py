@@ -32,7 +32,7 @@ LEVELS = {
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",
         "option_table", "options", "plan_command", "plugin", "results", "scheduling", "session",
-        "short_options",
+        "short_options", "weights",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

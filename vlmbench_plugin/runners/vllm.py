@@ -16,13 +16,8 @@ from vlmbench_plugin.core import Answer, FinishReason, Generation, Json, ModelSp
 from vlmbench_plugin.errors import ModelLoadError, RunnerError
 from vlmbench_plugin.parsing import is_looping
 from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY, LOOP_TAIL
-from vlmbench_plugin.runners._loading import (
-    cached_revisions,
-    chat_prompt,
-    check_folder,
-    commit_of,
-    delete_revisions,
-)
+from vlmbench_plugin.runners._loading import chat_prompt, check_folder, commit_of
+from vlmbench_plugin.runners._memory import UNKNOWN
 from vlmbench_plugin.runners._server_engine import engine_options, show_device
 from vlmbench_plugin.runners._server_items import Clock, ItemLoop, Stopwatch, drawn
 from vlmbench_plugin.settings import Settings
@@ -73,8 +68,6 @@ class VllmRunner:
         if options["dtype"] == "auto" and current_platform.is_cpu():
             options["dtype"] = "float32"
         self._vllm = vllm
-        self._hub_id = spec.hub_id
-        self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
         self._stop_loops = asked.stop_loops
         self._clock = Clock()
         self._numbers = itertools.count()
@@ -108,6 +101,7 @@ class VllmRunner:
             "stop_loops": asked.stop_loops,
             "concurrency": asked.concurrency,
             "forbidden_tokens": len(self._bias),
+            **UNKNOWN,  # the engine's processes hold the model, and take what they are allowed to
         } | {package: version(package) for package in ("torch", "transformers", "vllm", "xgrammar")}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Generation | RunnerError]:
@@ -119,19 +113,13 @@ class VllmRunner:
         return dict(self._facts)
 
     def close(self) -> None:
-        """Ends the engine and, where the settings say so, removes what it put into the hub cache.
-
-        Raises:
-            OSError: If the cache cannot be cleared.
-        """
+        """Ends the engine."""
         if not self._items.is_open:
             return
         if self._engine is not None:
             self._items.run(_stopped(self._engine))
         self._items.close()
         self._engine = None
-        if self._keep is not None:
-            delete_revisions(self._hub_id, cached_revisions(self._hub_id) - self._keep)
 
     async def _answer(self, request: Request) -> Generation:
         image = await drawn(request, lambda image: image)
