@@ -35,7 +35,8 @@ class Loading:
     \"\"\"The stub, behind weights that a first worker downloads and every answer needs.\"\"\"
 
     def __init__(self, spec, settings, oracle):
-        self.runner, self.spec, self.device = open_stub(spec, settings, oracle), spec, settings.device
+        self.runner = open_stub(spec, settings, oracle)
+        self.spec, self.device = spec, settings.device
         self.weights = CACHE / f"models--{spec.hub_id.replace('/', '--')}" / "snapshots" / OURS
         with open("lock", "a") as lock:  # so does the hub library
             fcntl.flock(lock, fcntl.LOCK_EX)
