@@ -77,7 +77,8 @@ def compare(sheet: Sheet, ours: Runner, theirs: Runner) -> None:
                     "x",
                     TARGET,
                     note=f"last round {rates[0]:.1f} and {rates[1]:.1f} items/s, {tokens[0]:,} and "
-                    f"{tokens[1]:,} tokens, {same} of {len(own)} texts the same",
+                    f"{tokens[1]:,} tokens, {same} of {sheet.arguments.items} texts "
+                    "the same",
                 )
             )
 
