@@ -49,7 +49,9 @@ def test_only_a_model_larger_than_one_card_takes_several(
 
 
 @pytest.mark.parametrize("architecture", ["qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"])
-def test_parameters_are_counted_without_loading_them(tmp_path: Path, architecture: Architecture) -> None:
+def test_parameters_are_counted_without_loading_them(
+    tmp_path: Path, architecture: Architecture
+) -> None:
     build(tmp_path, architecture)
     expected = _loading.load_model(folder_spec(tmp_path), CPU, torch.float32).num_parameters()
     assert parameters_of(AutoConfig.from_pretrained(tmp_path)) == expected > 0
