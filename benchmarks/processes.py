@@ -26,15 +26,23 @@ class Run:
     megabytes: float
 
 
-def run_pytest(folder: Path, arguments: Sequence[str]) -> Run:
-    """Runs pytest in a folder, without any installed plugin.
+def run_pytest(folder: Path, arguments: Sequence[str], *, installed: bool = False) -> Run:
+    """Runs pytest in a folder.
+
+    Args:
+        folder: Where.
+        arguments: Of pytest.
+        installed: Whether it loads the plugins that are installed, as it does for everyone.
 
     Raises:
         RuntimeError: If it does not end with status 0.
     """
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     log = folder / "output.txt"
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    environment = {**os.environ, "PYTEST_ADDOPTS": ""}
+    environment.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
+    if not installed:
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     # An installed package has its bytecode; compiling it anew is what is not to be measured.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")

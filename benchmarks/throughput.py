@@ -1,25 +1,20 @@
-"""What batching gives, against a loop that asks for one image at a time, and what masks cost.
+"""What batching gives, against a loop that asks for one image at a time.
 
-    python benchmarks/throughput.py [ROUNDS]
+    python benchmarks/throughput.py [--quick] [--items N] [--rounds N]
 
-Both sides answer the same requests with the same tiny checkpoint, on a CPU in float32 with one
-thread, and must give the same texts. The loop is ``transformers``' own ``generate`` with xgrammar's
-own logits processor, its grammars compiled before. Each round times all sides in turn; a ratio is
-of one round, shown as the median of five with the smallest and the largest.
-
-The masks are measured on the real vocabulary of 151,936 entries, with two layers of the width of
-the smallest real model: a step of all of its layers is longer, and the share smaller.
+Both sides answer the same requests with the same tiny checkpoint, on a CPU in float32, and must
+give the same texts. The loop is ``transformers``' own ``generate`` with xgrammar's own logits
+processor, its grammars compiled before; it runs with one thread or with torch's own number of them,
+whichever is faster here. Each round times all sides in turn; a ratio is of one round. ``--quick``
+leaves out batch sizes without a target, and one load.
 """
 
 from __future__ import annotations
 
 import random
-import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,31 +24,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 import xgrammar
-from figures import line
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from figures import Figure, Sheet
+from transformers import AutoModelForImageTextToText, AutoProcessor
 from xgrammar.contrib.hf import LogitsProcessor
 
-from tools.make_tiny import Shape, model_config
-from unit_tests.artifacts.cases import built
-from unit_tests.artifacts.walks import RealVocabulary, real_vocabulary
 from vlmbench_plugin.asking import build_request
 from vlmbench_plugin.core import MODES, Generation, Mode, Request
 from vlmbench_plugin.data import load_cases
 from vlmbench_plugin.models import resolve_models
-from vlmbench_plugin.runners._decoding import Decoding, Limits, Row
-from vlmbench_plugin.runners._grammar import RowMasks
 from vlmbench_plugin.runners.vlm import VlmRunner
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
-ROUNDS = 5
 ITEMS = 64
+ALL_THREADS = torch.get_num_threads()
 SIZES = (1, 8, 16, 32)
 (SPEC,) = resolve_models(("tiny-qwen3vl",), None)
 SETTINGS = Settings(n=ITEMS, device="cpu", dtype="float32", runner_args={"stop_loops": "off"})
-
-MASKED_ROWS, MASKED_TOKENS, WIDTH = 16, 40, 1024
-MASK_TARGET = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +52,31 @@ class Load:
         edges: Least and largest edge of the images in pixels.
         tokens: Least and largest number of tokens after which an answer is cut.
         targets: Batch size -> least ratio to the loop, where one was set.
+        shown: Whether a quick measurement has it all the same.
     """
 
     task: str
     edges: tuple[int, int]
     tokens: tuple[int, int]
     targets: Mapping[int, float]
+    shown: bool = False
 
 
 # The tiny tokenizer has 440 entries: a prompt takes it more than twice the tokens of a real one.
 LOADS = (
     Load(task="ocr_text", edges=(128, 256), tokens=(120, 160), targets={16: 4.0, 32: 6.0}),
     Load(task="bbox_grounding", edges=(128, 256), tokens=(120, 160), targets={}),
-    Load(task="ocr_text", edges=(512, 512), tokens=(30, 30), targets={}),
+    Load(task="ocr_text", edges=(512, 512), tokens=(30, 30), targets={}, shown=True),
 )
 
 
-def requests_of(load: Load, mode: Mode) -> list[Request]:
+def requests_of(load: Load, mode: Mode, settings: Settings) -> list[Request]:
     """Returns the requests of one load, their images drawn and resized."""
     task, rng = TASKS[load.task], random.Random(0)
     found = []
-    cases = load_cases(task, SETTINGS)
+    cases = load_cases(task, settings)
     for index in range(len(cases)):
-        request = build_request(task, cases[index], SPEC, mode, SETTINGS)
+        request = build_request(task, cases[index], SPEC, mode, settings)
         image = request.image().resize((rng.randint(*load.edges), rng.randint(*load.edges)))
         found.append(replace(request, image=image.copy, budget=rng.randint(*load.tokens)))
     return found
@@ -107,10 +96,26 @@ class Loop:
         # As the runner: control tokens are no text, however well they fit into a JSON string.
         stops = set(model.generation_config.eos_token_id)
         self._control = sorted(set(tokenizer.added_tokens_decoder) - stops)
+        self._threads = 1
+
+    def choose_threads(self, requests: Sequence[Request]) -> int:
+        """Takes the number of threads with which a few requests are answered sooner."""
+        self.texts(requests)
+        seconds: dict[int, float] = {}
+        for count in (1, ALL_THREADS):
+            self._threads = count
+            seconds[count], _ = seconds_of(partial(self.texts, requests))
+        self._threads = min(seconds, key=seconds.__getitem__)
+        return self._threads
 
     def texts(self, requests: Sequence[Request]) -> list[str]:
         """Returns the answers."""
-        return [self._text(request) for request in requests]
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._threads)
+        try:
+            return [self._text(request) for request in requests]
+        finally:
+            torch.set_num_threads(before)
 
     def _text(self, request: Request) -> str:
         processor = self._processor
@@ -151,134 +156,60 @@ def answers(runner: VlmRunner, requests: Sequence[Request]) -> list[str]:
 
 
 def compare(
-    load: Load, mode: Mode, loop: Loop, runners: Mapping[int, VlmRunner], rounds: int
+    sheet: Sheet,
+    load: Load,
+    mode: Mode,
+    loop: Loop,
+    runners: Mapping[int, VlmRunner],
+    settings: Settings,
 ) -> None:
-    """Prints a line for each batch size.
+    """Shows a figure for each batch size.
 
     Raises:
         RuntimeError: If a text differs.
     """
-    requests = requests_of(load, mode)
+    requests = requests_of(load, mode, settings)
     ratios: dict[int, list[float]] = {size: [] for size in runners}
-    rates: dict[int, list[float]] = {size: [] for size in runners}
-    loop.texts(requests[:1])
-    for _ in range(rounds):
+    seconds = dict.fromkeys(runners, 0.0)
+    threads = loop.choose_threads(requests[:4])
+    for _ in range(sheet.arguments.rounds):
         alone, expected = seconds_of(partial(loop.texts, requests))
         for size, runner in runners.items():
-            seconds, texts = seconds_of(partial(answers, runner, requests))
+            seconds[size], texts = seconds_of(partial(answers, runner, requests))
             if texts != expected:
                 raise RuntimeError(f"expected the loop's texts of {load.task}, got others")
-            ratios[size].append(alone / seconds)
-            rates[size].append(len(requests) / seconds)
+            ratios[size].append(alone / seconds[size])
     edges, tokens = ("-".join(map(str, sorted(set(pair)))) for pair in (load.edges, load.tokens))
     for size, found in ratios.items():
-        ratio, target = statistics.median(found), load.targets.get(size)
-        print(
-            line(
-                f"vlm runner, {load.task} in {mode}, {edges} px, {tokens} tokens, batch {size}: "
-                "items/s over a one-at-a-time loop's",
-                f"{ratio:.1f}x ({min(found):.1f}-{max(found):.1f}), "
-                f"{statistics.median(rates[size]):.0f} items/s",
-                f"at least {target:.0f}x" if target else "-",
-                held=target is None or ratio >= target,
-            ),
-            flush=True,
+        target = load.targets.get(size)
+        sheet.show(
+            Figure.of(
+                f"vlm runner at batch {size} over a one-at-a-time loop, {load.task} in {mode}, "
+                f"{edges} px, {tokens} tokens: items/s",
+                found,
+                "x",
+                None if target is None else f">= {target:g}",
+                note=f"{len(requests) / seconds[size]:.1f} items/s in the last round; the loop "
+                f"with {threads} thread{'s' * (threads > 1)}",
+            )
         )
-
-
-@contextmanager
-def timed(owner: Any, name: str, spent: list[float]) -> Iterator[None]:
-    """Adds up the seconds of every call of a method while it lasts."""
-    original = getattr(owner, name)
-
-    def wrapped(*arguments: Any, **named: Any) -> Any:
-        begun = time.perf_counter()
-        try:
-            return original(*arguments, **named)
-        finally:
-            spent[0] += time.perf_counter() - begun
-
-    setattr(owner, name, wrapped)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
-
-
-def wide_model(real: RealVocabulary) -> Any:
-    """A random model of two layers over the real vocabulary."""
-    ids = {token.content: number for number, token in real.tokenizer.added_tokens_decoder.items()}
-    config = model_config("qwen3_vl", Shape(hidden=WIDTH), ids)
-    config["text_config"]["vocab_size"] = real.width
-    torch.manual_seed(0)
-    model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(**config))
-    return model.float().eval()
-
-
-def prompt_of(real: RealVocabulary, rows: int) -> dict[str, torch.Tensor]:
-    """A prompt of 400 tokens with an image of four."""
-    start, image, end = real.tokenizer.convert_tokens_to_ids(
-        ["<|vision_start|>", "<|image_pad|>", "<|vision_end|>"]
-    )
-    ids = torch.tensor([[start, *[image] * 4, end, *range(394)]] * rows)
-    return {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
-        "mm_token_type_ids": (ids == image).int(),
-        "pixel_values": torch.randn(rows * 16, 3 * 2 * 16 * 16),
-        "image_grid_thw": torch.tensor([[1, 4, 4]] * rows),
-    }
-
-
-def mask_share(real: RealVocabulary, model: Any, compiled: Any) -> float:
-    """Returns the share of masks and log probabilities in the seconds of the decode steps."""
-    limits = Limits(budget=MASKED_TOKENS, stop_ids=real.stops)
-    rows = [Row(prompt_tokens=400, limits=limits, grammar=compiled) for _ in range(MASKED_ROWS)]
-    decoding = Decoding(model, rows, real.masks)
-    masks, steps = [0.0], [0.0]
-    with (
-        timed(RowMasks, "fill", masks),
-        timed(RowMasks, "apply", masks),
-        timed(RowMasks, "accept", masks),
-        timed(torch.Tensor, "log_softmax", masks),
-        timed(Decoding, "_next", steps),
-        timed(Decoding, "_extend", steps),
-    ):
-        for _ in decoding.run([prompt_of(real, MASKED_ROWS)]):
-            pass
-    return masks[0] / steps[0]
 
 
 def main() -> None:
-    """Measures the loads, then the masks."""
+    """Measures every load in both modes."""
+    sheet = Sheet(__doc__ or "", quick=True, items=ITEMS)
+    given = sheet.parse()
     torch.set_num_threads(1)
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    settings = replace(SETTINGS, n=given.items)
     loop = Loop()
-    runners = {size: VlmRunner(SPEC, SETTINGS, size) for size in SIZES}
+    sizes = [size for size in SIZES if not given.quick or size in LOADS[0].targets]
+    runners = {size: VlmRunner(SPEC, SETTINGS, size) for size in sizes}
     for load in LOADS:
-        for mode in MODES:
-            compare(load, mode, loop, runners, rounds)
+        if load.targets or load.shown or not given.quick:
+            for mode in MODES:
+                compare(sheet, load, mode, loop, runners, settings)
     for runner in runners.values():
         runner.close()
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        real = real_vocabulary("qwen3", Path(folder))
-    model = wide_model(real)
-    for task in ("bbox_grounding", "ocr_text"):
-        compiled = real.masks.compile(built(task, "closed").gbnf)
-        found = [mask_share(real, model, compiled) for _ in range(rounds)]
-        share = statistics.median(found)
-        print(
-            line(
-                f"masks and log probabilities of {MASKED_ROWS} rows of {real.width:,} logits, "
-                f"{task}, random walks: share of a decode step (two layers of width {WIDTH})",
-                f"{share:.1%} ({min(found):.1%}-{max(found):.1%})",
-                f"at most {MASK_TARGET:.0%}",
-                held=share <= MASK_TARGET,
-            ),
-            flush=True,
-        )
-    real.masks.close()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ LEVELS = {
     8: (
         "bench", "cli", "data_command", "hookspecs", "items", "junit", "labeler", "option_kinds",
         "option_table", "options", "plan_command", "plugin", "results", "route_command",
-        "run_gates", "scheduling", "session", "short_options",
+        "run_gates", "scheduling", "session", "short_options", "weights",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -18,7 +18,7 @@ from vlmbench_plugin.aggregate import (
     leaderboard,
     mean_intervals,
 )
-from vlmbench_plugin.core import ModelSpec, VisionTask
+from vlmbench_plugin.core import Json, ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.floors import Floor
@@ -122,6 +122,15 @@ def known_specs(folder: Path) -> dict[str, ModelSpec]:
             f"expected the models of a run in {folder / MANIFEST}, got {error!r}",
             hint="delete that file: only the sizes of models with names of your own are lost",
         ) from error
+
+
+def known_facts(folder: Path) -> dict[str, Mapping[str, Json]]:
+    """Returns what the runners of earlier runs said of themselves, by model; none without any."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("runner")
+    except FileNotFoundError:
+        return {}
+    return dict(found or {})
 
 
 def _floors(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[str, Floor | None]:

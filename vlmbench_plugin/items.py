@@ -94,4 +94,4 @@ class Outcome:
 outcome_key = pytest.StashKey[Outcome]()
 """On an item: how it ended."""
 facts_key = pytest.StashKey[str]()
-"""On the first item that a runner answers: what the runner says of itself, as JSON."""
+"""On an item with which that is new: what the runner says of itself, as JSON."""

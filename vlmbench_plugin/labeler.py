@@ -13,13 +13,22 @@ import pytest
 from vlmbench_plugin.asking import build_request, right_answer
 from vlmbench_plugin.bench import Bench
 from vlmbench_plugin.chunks import CHUNK
-from vlmbench_plugin.core import Answer, Case, Generation, Mode, ModelSpec, Request, VisionTask
+from vlmbench_plugin.core import (
+    Answer,
+    Case,
+    Generation,
+    Json,
+    Mode,
+    ModelSpec,
+    Request,
+    VisionTask,
+)
 from vlmbench_plugin.errors import RunnerError, VlmBenchError
 from vlmbench_plugin.evaluate import error_record, evaluate
 from vlmbench_plugin.fingerprints import Fingerprint, Fingerprints
 from vlmbench_plugin.items import CaseRef, Outcome, facts_key, outcome_key
 from vlmbench_plugin.runners import Runner, loads_model, open_runner
-from vlmbench_plugin.runners._preflight import devices
+from vlmbench_plugin.runners._preflight import own_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,7 @@ class Labeler:
         done: Fingerprint -> outcome of the items that need not run again.
         refs: The items of this model that this process may run, in order.
         slot: Which of the devices is this process's own.
+        workers: How many processes there are.
     """
 
     def __init__(
@@ -63,11 +73,13 @@ class Labeler:
         done: Mapping[str, Outcome],
         refs: Iterable[CaseRef],
         slot: int = 0,
+        workers: int = 1,
     ) -> None:
         self._bench = bench
         self._spec = spec
         self._done = done
         self._slot = slot
+        self._workers = workers
         self._chunks: dict[tuple[str, Mode, int], list[CaseRef]] = {}
         for ref in refs:
             self._chunks.setdefault(ref.chunk, []).append(ref)
@@ -81,7 +93,7 @@ class Labeler:
         self._generations: Iterator[Generation | RunnerError] = iter(())
         self._runner: Runner | None = None
         self._failed: VlmBenchError | None = None
-        self._described = False
+        self._told: dict[str, Json] = {}
 
     def label(self, ref: CaseRef, stash: pytest.Stash) -> None:
         """Asks the model about one case and leaves the outcome in the item's stash.
@@ -179,9 +191,10 @@ class Labeler:
             yield item.request
 
     def _describe(self, stash: pytest.Stash) -> None:
-        if not self._described and self._runner is not None:
-            stash[facts_key] = json.dumps(dict(self._runner.describe()), default=str)
-            self._described = True
+        facts = dict(self._runner.describe()) if self._runner is not None else self._told
+        if facts != self._told:  # at first, and whenever the peak memory has risen
+            stash[facts_key] = json.dumps(facts, default=str)
+            self._told = facts
 
     def _open(self) -> Runner:
         if self._failed is not None:
@@ -189,8 +202,8 @@ class Labeler:
         if self._runner is None:
             settings = self._bench.settings
             if loads_model(settings.runner):
-                found = devices(settings.device)
-                settings = replace(settings, device=found[self._slot % len(found)])
+                device = own_device(settings.device, self._slot, self._workers)
+                settings = replace(settings, device=device)
             try:
                 self._runner = open_runner(settings.runner, self._spec, settings, self._oracle)
             except VlmBenchError as error:

@@ -101,12 +101,13 @@ def vlm(request: pytest.FixtureRequest) -> Generator[Labeler]:
     from vlmbench_plugin.labeler import Labeler
 
     bench = bench_of(request.config)
-    slot = getattr(request.config, "workerinput", {}).get("vlmbench_slot", 0)
+    told = getattr(request.config, "workerinput", {})
+    slot, workers = told.get("vlmbench_slot", 0), told.get("workercount", 1)
     params = (getattr(item, "callspec", None) for item in request.session.items)
     asked = [found.params for found in params if found is not None]
     refs = [own["case"] for own in asked if own.get("vlm") == request.param]
     done = done_of(request.config)
-    labeler = Labeler(bench, bench.specs[request.param], done, refs, slot)
+    labeler = Labeler(bench, bench.specs[request.param], done, refs, slot, workers)
     yield labeler
     labeler.close()
 

@@ -13,7 +13,7 @@ from vlmbench_plugin import thumbnails
 from vlmbench_plugin.aggregate import MetricsRow
 from vlmbench_plugin.bench import Bench, bench_of
 from vlmbench_plugin.core import Json, VisionTask
-from vlmbench_plugin.folder_tables import known_specs, metrics_rows, tables
+from vlmbench_plugin.folder_tables import known_facts, known_specs, metrics_rows, tables
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.items import Outcome
 from vlmbench_plugin.manifest import MANIFEST, manifest
@@ -63,7 +63,7 @@ class Results:
         self._rescored = rescored
         self._specs = {**known_specs(store.folder), **bench.specs}
         self._lines: list[str] = []
-        self._facts: dict[str, Mapping[str, Json]] = {}
+        self._facts = known_facts(store.folder)
         self._added = False
         self._started = datetime.now(UTC)
         if not (store.folder / MANIFEST).exists():
@@ -102,13 +102,30 @@ class Results:
 
         Args:
             line: Its line of JSON.
-            facts: What the runner says of itself, as JSON, with the first record of a model.
+            facts: What the runner says of itself, as JSON, where that is new.
         """
         record = Record.from_json(line)
         self._store.append(record)
         self._added = True
         if facts is not None:
-            self._facts[record.model] = json.loads(facts)
+            self._add_facts(record.model, json.loads(facts))
+
+    def _add_facts(self, model: str, facts: dict[str, Json]) -> None:
+        """Keeps the newest; of peaks, which every worker has its own of, the highest."""
+        known = self._facts.get(model, {})
+        peaks = {
+            name: max((v for v in (value, known.get(name)) if v is not None), default=None)
+            for name, value in facts.items()
+            if name.startswith("peak_")
+        }
+        self._facts[model] = {**facts, **peaks}
+        note = facts.get("note")
+        if note and note != known.get("note"):
+            self.log(f"{model}: {note}")
+
+    def log(self, line: str) -> None:
+        """Adds a line to ``run.log``."""
+        self._store.log(line)
 
     def live_line(self, group: str, left: int, seconds: float | None) -> str | None:
         """Returns the line of one finished (model, category, mode); None if it has no record.

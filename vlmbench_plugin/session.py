@@ -22,6 +22,7 @@ from vlmbench_plugin.options import given_on_command_line, report_folder, settin
 if TYPE_CHECKING:
     from vlmbench_plugin.gates import Outcome
     from vlmbench_plugin.results import Results
+    from vlmbench_plugin.weights import Clearing
 
 _ITEM = re.compile(r"\[(?P<group>.+-(?:json_mode|constrained))-\d{4,}\]$")
 _TEST = "::test_label["
@@ -48,6 +49,7 @@ class Controller:
         self._problems: list[str] = []
         self._open_gates: list[str] = []
         self._results: Results | None = None
+        self._clearing: Clearing | None = None
         self._started = time.monotonic()
 
     # What is expected
@@ -79,10 +81,18 @@ class Controller:
     def _open(self) -> Results:
         from vlmbench_plugin.results import Results
         from vlmbench_plugin.runners import _preflight
+        from vlmbench_plugin.weights import clearing, preflight
 
+        ids = list(self._groups)
         try:
             _preflight.check_extra(settings_of(self._config).runner)
-            return Results.open(self._config, set(self._groups.values()))
+            told = preflight(self._config, ids, max(1, self._workers()))
+            results = Results.open(self._config, set(self._groups.values()))
+            self._clearing = clearing(self._config, ids)
+            for line in told:
+                results.log(line)
+                self._write(f"vlmbench: {line}")
+            return results
         except VlmBenchError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -96,8 +106,8 @@ class Controller:
         """
         if getattr(self._config.option, "dist", "no") == "each":
             raise pytest.UsageError("--dist each would ask every worker about every item: use -n N")
-        workers = len(getattr(self._config.option, "tx", None) or ())
-        if workers < 2 or getattr(self._config.option, "dist", "no") == "no":
+        workers = self._workers()
+        if workers < 2:
             return
         from vlmbench_plugin.runners import _preflight, loads_model
 
@@ -112,6 +122,12 @@ class Controller:
                 f"({', '.join(devices)}); did you mean --n {workers}?\n"
                 "  hint: a list gives each worker its own: --device cuda:0,cuda:1 or cpu,cpu"
             )
+
+    def _workers(self) -> int:
+        """How many xdist workers there are; 0 without."""
+        if getattr(self._config.option, "dist", "no") == "no":
+            return 0
+        return len(getattr(self._config.option, "tx", None) or ())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -167,19 +183,32 @@ class Controller:
             self._replayed += 1
         if group is not None and report.nodeid not in self._ended:
             self._left[group] -= 1
+            self._clear(report.nodeid)
         self._ended[report.nodeid] = status
         if group is not None and self._left[group] == 0:
             self._show_line(self._results, group)
 
+    def _clear(self, nodeid: str | None) -> None:
+        """Deletes weights that nobody needs any more: after an item, or (None) after the run."""
+        if self._clearing is None or self._results is None:
+            return
+        done = self._clearing.close() if nodeid is None else self._clearing.ended(nodeid)
+        for line in done:
+            self._results.log(line)
+
     def _show_line(self, results: Results, group: str) -> None:
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is None or self._config.option.verbose < 0:
+        if self._config.option.verbose < 0:
             return
         left = len(self._groups) - len(self._ended)
         generated = len(self._ended) - self._replayed
         seconds = (time.monotonic() - self._started) / generated * left if generated else None
         line = results.live_line(group, left, seconds)
         if line is not None:
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and self._config.option.verbose >= 0:
             terminal.ensure_newline()
             terminal.write_line(line)
 
@@ -223,8 +252,9 @@ class Controller:
         junit.add_gates(self._config, rows, results.verdicts, failing)
 
     def pytest_unconfigure(self) -> None:
-        """Releases the results folder, however the run ended."""
+        """Clears the hub cache, and releases the results folder, however the run ended."""
         if self._results is not None:
+            self._clear(None)
             self._results.close()
 
     def pytest_report_header(self) -> str | None:

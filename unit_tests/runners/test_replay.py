@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -87,7 +87,9 @@ def test_texts_times_and_counts_come_back(tmp_path: Path) -> None:
 
 def test_an_answer_is_replayed_with_or_without_its_thinking(tmp_path: Path) -> None:
     both = write(tmp_path, record(0), record(0, reasoning="on", raw_text="Hm.</think>{}"))
-    for reasoning, text in (("off", record(0).raw_text), ("on", "Hm.</think>{}")):
+    asked: tuple[tuple[Literal["off", "on"], str | None], ...]
+    asked = ("off", record(0).raw_text), ("on", "Hm.</think>{}")
+    for reasoning, text in asked:
         spec = ModelSpec(name="toy", hub_id="toy", frame="norm_0_1000")
         replay = ReplayRunner(spec, Settings(replay=str(both), reasoning=reasoning))
         assert [found.text for found in replay.generate([request(0)])] == [text]

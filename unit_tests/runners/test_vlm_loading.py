@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import huggingface_hub.constants
 import huggingface_hub.utils._cache_manager as cache_manager
@@ -21,9 +20,7 @@ from unit_tests.tiny_models import ASSET, folder_spec
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
 from vlmbench_plugin.runners import loads_model, needs_pixels
 from vlmbench_plugin.runners._loading import (
-    cached_revisions,
     load_front,
-    load_model,
     pick_device,
     pick_dtype,
     slow_kernels,
@@ -115,8 +112,12 @@ def test_a_hub_id_out_of_reach_is_told_why(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(runner_args={"batch": "4"}), "unknown --runner-arg.*'batch'; valid: stop_loops"),
+        (Settings(runner_args={"batch": "4"}), "unknown --runner-arg.*'batch'; valid: quanti"),
         (Settings(runner_args={"stop_loops": "no"}), "stop_loops=on or stop_loops=off, got 'no'"),
+        (
+            Settings(device="cpu", runner_args={"quantization": "int3"}),
+            "unknown quantization.*'int3'; valid: bitsandbytes_4bit",
+        ),
         (Settings(device="gpu"), "such as auto, cpu or cuda:0, got 'gpu'"),
         (Settings(device="cuda:7"), "cuda:7 is not there"),
         (Settings(device="cpu", dtype="int8"), "unknown dtype 'int8'; valid: auto, float32"),
@@ -154,15 +155,16 @@ def test_slow_linear_attention_is_told_where_there_is_some(
     assert slow_kernels(SimpleNamespace()) == []
 
 
-def test_a_hybrid_model_logs_what_it_misses(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_hybrid_model_says_what_it_misses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(tmp_path, "qwen3_5")
     monkeypatch.setattr("vlmbench_plugin.runners._loading.find_spec", lambda _: None)
-    load_model(folder_spec(tmp_path), torch.device("cpu"), torch.float32)
-    load_model(folder_spec(ASSET), torch.device("cpu"), torch.float32)
-    (told,) = [record.getMessage() for record in caplog.records if "linear" in record.msg]
-    assert "flash-linear-attention, causal-conv1d" in told
+    for folder, told in ((tmp_path, True), (ASSET, False)):
+        runner = VlmRunner(folder_spec(folder), CPU)
+        note = runner.describe()["note"]
+        runner.close()
+        assert ("flash-linear-attention, causal-conv1d" in (note or "")) is told
 
 
 def test_device_and_dtype() -> None:
@@ -173,42 +175,6 @@ def test_device_and_dtype() -> None:
     assert pick_dtype("float16", torch.device("cpu")) == torch.float16
     with pytest.raises(UnknownNameError):
         pick_dtype("half", torch.device("cpu"))
-
-
-@pytest.mark.parametrize("clear", [True, False])
-def test_only_what_loading_brought_leaves_the_cache(
-    hub_cache: Path, monkeypatch: pytest.MonkeyPatch, clear: bool
-) -> None:
-    add_revision(hub_cache, "org/tiny", THEIRS)
-    add_revision(hub_cache, "org/other", OURS)
-
-    def download(*_: Any) -> Any:
-        add_revision(hub_cache, "org/tiny", OURS)
-        return load_front(folder_spec(ASSET))
-
-    def read(_: Any, *arguments: Any) -> Any:
-        return load_model(folder_spec(ASSET), *arguments)
-
-    monkeypatch.setattr("vlmbench_plugin.runners.vlm.load_front", download)
-    monkeypatch.setattr("vlmbench_plugin.runners.vlm.load_model", read)
-    settings = Settings(device="cpu", clear_cache_after_model=clear)
-    runner = VlmRunner(folder_spec("org/tiny"), settings)
-    assert cached_revisions("org/tiny") == {OURS, THEIRS}
-    runner.close()
-    assert cached_revisions("org/tiny") == ({THEIRS} if clear else {OURS, THEIRS})
-    assert cached_revisions("org/other") == {OURS}
-
-
-def test_a_local_folder_is_never_cleared(hub_cache: Path, copy: Path) -> None:
-    before = sorted(path.name for path in copy.iterdir())
-    settings = Settings(device="cpu", clear_cache_after_model=True)
-    VlmRunner(folder_spec(copy), settings).close()
-    assert sorted(path.name for path in copy.iterdir()) == before
-
-
-def test_without_a_cache_nothing_is_cached(hub_cache: Path) -> None:
-    hub_cache.rmdir()
-    assert cached_revisions("org/tiny") == frozenset()
 
 
 def test_a_cached_model_loads_offline_and_names_its_revision(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vlmbench_plugin.core import Json, ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
+from vlmbench_plugin.runners._placing import (
+    check_no_offload,
+    device_map,
+    itemsize,
+    parameters_of,
+    quantization_config,
+)
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -28,8 +34,6 @@ FOLDER_PARTS = (
 
 LINEAR_KERNELS = {"fla": "flash-linear-attention", "causal_conv1d": "causal-conv1d"}
 """Module -> package of what linear attention runs fast on; without, on plain torch."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +135,23 @@ def render(messages: Sequence[Mapping[str, Json]], processor: Any, *, thinks: bo
     )
 
 
-def load_model(spec: ModelSpec, device: Any, dtype: Any) -> Any:
+def load_model(
+    spec: ModelSpec,
+    device: Any,
+    dtype: Any,
+    *,
+    asked: str | None = None,
+    quantization: str | None = None,
+) -> Any:
     """Loads a model from a local folder, the hub cache, or the hub. Never runs a model's own code.
 
     Args:
         spec: Whose ``hub_id`` and ``revision`` are loaded.
         device: torch device that holds all of it.
         dtype: torch dtype of the weights.
+        asked: The device as the user asked for it; with ``auto`` a model that is larger than one
+            card takes several.
+        quantization: To what the weights are reduced as they load (``_placing.py``).
 
     Returns:
         The model in evaluation mode.
@@ -147,7 +161,8 @@ def load_model(spec: ModelSpec, device: Any, dtype: Any) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
-    options: dict[str, Any] = {} if device.type == "cpu" else {"device_map": {"": device}}
+    options = quantization_config(quantization, dtype)
+    options["device_map"] = _device_map(spec, device, dtype, asked, quantization)
     with _explained(spec):
         model, report = AutoModelForImageTextToText.from_pretrained(
             spec.hub_id,
@@ -156,6 +171,7 @@ def load_model(spec: ModelSpec, device: Any, dtype: Any) -> Any:
             output_loading_info=True,
             **options,
         )
+    check_no_offload(spec.name, getattr(model, "hf_device_map", None), device)
     if absent := sorted(report["missing_keys"]):
         # transformers would go on with random numbers in their place.
         raise ModelLoadError(
@@ -168,14 +184,38 @@ def load_model(spec: ModelSpec, device: Any, dtype: Any) -> Any:
             "which counts the positions of images in another way",
             hint="serve it and use --runner openai",
         )
-    if absent := slow_kernels(model.config.get_text_config()):
-        _log.warning(
-            "%s has linear attention and runs it on slow reference code; not installed: %s "
-            "(for a GPU: pip install 'qwen-vlmbench[fast]')",
-            spec.name,
-            ", ".join(absent),
-        )
     return model.eval()
+
+
+def slow_note(config: Any) -> str | None:
+    """Says that a model runs on slow reference code; None where it does not."""
+    absent = slow_kernels(config)
+    if not absent:
+        return None
+    return (
+        f"linear attention runs on slow reference code; not installed: {', '.join(absent)} "
+        "(for a GPU: pip install 'qwen-vlmbench[fast]')"
+    )
+
+
+def _device_map(
+    spec: ModelSpec, device: Any, dtype: Any, asked: str | None, quantization: str | None
+) -> Any:
+    """Which device holds what; counts a model's parameters only where there is a choice."""
+    import torch
+
+    count = torch.cuda.device_count() if device.type == "cuda" else 0
+    if asked != "auto" or count < 2:
+        return device_map(device, needed=None, free=())
+    from transformers import AutoConfig
+
+    with _explained(spec):
+        config = AutoConfig.from_pretrained(spec.hub_id, revision=spec.revision)
+    name = str(dtype).removeprefix("torch.")
+    stored = "fp8" if getattr(config, "quantization_config", None) else None
+    needed = round(parameters_of(config) * itemsize(name, quantization or stored))
+    free = [int(torch.cuda.mem_get_info(card)[0]) for card in range(count)]
+    return device_map(device, needed=needed, free=free)
 
 
 def slow_kernels(config: Any) -> list[str]:
@@ -234,30 +274,3 @@ def commit_of(spec: ModelSpec) -> str | None:
     # transformers 5.23 no longer keeps the commit in the configuration; the cache's path has it.
     found = try_to_load_from_cache(spec.hub_id, "config.json", revision=spec.revision)
     return Path(found).parent.name if isinstance(found, str) else spec.revision
-
-
-def cached_revisions(hub_id: str) -> frozenset[str]:
-    """Commit hashes of a model in the hub cache."""
-    cache = _cache_of(hub_id)
-    found = cache.repos if cache is not None else ()
-    return frozenset(revision.commit_hash for repo in found for revision in repo.revisions)
-
-
-def delete_revisions(hub_id: str, revisions: frozenset[str]) -> None:
-    """Deletes revisions of a model from the hub cache."""
-    cache = _cache_of(hub_id)
-    if cache is not None and revisions:
-        cache.delete_revisions(*sorted(revisions)).execute()
-
-
-def _cache_of(hub_id: str) -> Any:
-    """The hub cache narrowed to one model: copies of a model share commit hashes with it."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cache = scan_cache_dir()
-    except CacheNotFound:
-        return None
-    ours = (repo for repo in cache.repos if (repo.repo_type, repo.repo_id) == ("model", hub_id))
-    return replace(cache, repos=frozenset(ours))

@@ -31,6 +31,20 @@ def devices(asked: str) -> tuple[str, ...]:
     return tuple(f"cuda:{index}" for index in range(found)) if found > 1 else (AUTO,)
 
 
+def own_device(asked: str, slot: int, workers: int) -> str:
+    """Returns the device of one worker.
+
+    Args:
+        asked: As for :func:`devices`.
+        slot: Of the worker, from 0.
+        workers: How many there are. One alone keeps ``auto``: a large model then takes all cards.
+    """
+    if asked == AUTO and workers < 2:
+        return AUTO
+    found = devices(asked)
+    return found[slot % len(found)]
+
+
 def check_extra(runner: str) -> None:
     """Checks that the packages of the extra that is named after a runner are installed.
 

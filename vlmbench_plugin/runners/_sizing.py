@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from vlmbench_plugin.core import Request
@@ -51,7 +52,7 @@ class BatchSize:
         self._told = asked
         self.limit: int | None = None
         self._device_type = device.type
-        self._free = free_bytes(device)
+        self._free = free_bytes(cards_of(model, device))
         self._config, self._itemsize = model.config.get_text_config(), model.dtype.itemsize
 
     def of(self, request: Request) -> int:
@@ -82,11 +83,24 @@ class BatchSize:
         return min(LARGEST, 1 << max(fitting, 1).bit_length() - 1)
 
 
-def free_bytes(device: Any) -> int | None:
-    """Free memory of a device beside what is loaded; None where it does not tell."""
+def cards_of(model: Any, device: Any) -> list[Any]:
+    """The CUDA devices that hold a model; none where it is on another kind of device."""
+    if device.type != "cuda":
+        return []
+    placed = getattr(model, "hf_device_map", None)
+    return sorted(set(placed.values()), key=str) if placed else [device]
+
+
+def free_bytes(cards: Sequence[Any]) -> int | None:
+    """Memory for batches beside what is loaded; None where no card tells.
+
+    Each of several cards holds its layers' share of a row: the fullest of them is what counts.
+    """
     import torch
 
-    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
+    if not cards:
+        return None
+    return len(cards) * min(int(torch.cuda.mem_get_info(card)[0]) for card in cards)
 
 
 def row_bytes(config: Any, itemsize: int, tokens: int) -> int:

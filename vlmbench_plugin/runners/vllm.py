@@ -16,14 +16,8 @@ from vlmbench_plugin.core import Answer, FinishReason, Generation, Json, ModelSp
 from vlmbench_plugin.errors import ModelLoadError, RunnerError
 from vlmbench_plugin.parsing import is_looping
 from vlmbench_plugin.runners._decoding import LOOP_CHECK_EVERY, LOOP_TAIL
-from vlmbench_plugin.runners._loading import (
-    cached_revisions,
-    chat_prompt,
-    check_folder,
-    commit_of,
-    delete_revisions,
-    load_front,
-)
+from vlmbench_plugin.runners._loading import chat_prompt, check_folder, commit_of, load_front
+from vlmbench_plugin.runners._memory import UNKNOWN
 from vlmbench_plugin.runners._server_engine import (
     EngineOptions,
     engine_options,
@@ -87,7 +81,6 @@ class VllmRunner:
         import vllm
         from vllm.platforms import current_platform
 
-        self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
         front, thinks = load_front(spec), settings.reasoning == "on"
         check_template(front.processor, spec, thinks=thinks)
         if current_platform.is_cpu():
@@ -95,7 +88,6 @@ class VllmRunner:
             # There vLLM 0.32 dies of a seeded request whose prompt it reads in parts.
             options["enable_chunked_prefill"] = False if thinks else None
         self._vllm = vllm
-        self._hub_id = spec.hub_id
         self._processor = front.processor
         known = front.processor.tokenizer, front.vocab_size, front.stop_ids
         self._tokens = thinking_tokens(*known) if thinks else None
@@ -119,6 +111,7 @@ class VllmRunner:
         self._bias = self._forbidden()
         self._facts = self._started_as(asked) | thinking_facts(spec, settings)
         self._facts |= {"device": str(current_platform.device_type), "revision": commit_of(spec)}
+        self._facts |= UNKNOWN  # the engine's processes hold the model, and take what they may
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Generation | RunnerError]:
         """Yields one generation per request, in order, or the error of an item that failed."""
@@ -129,19 +122,13 @@ class VllmRunner:
         return dict(self._facts)
 
     def close(self) -> None:
-        """Ends the engine and, where the settings say so, removes what it put into the hub cache.
-
-        Raises:
-            OSError: If the cache cannot be cleared.
-        """
+        """Ends the engine."""
         if not self._items.is_open:
             return
         if self._engine is not None:
             self._items.run(stopped(self._engine))
         self._items.close()
         self._engine = None
-        if self._keep is not None:
-            delete_revisions(self._hub_id, cached_revisions(self._hub_id) - self._keep)
 
     def _started_as(self, asked: EngineOptions) -> dict[str, Json]:
         config = self._engine.model_config

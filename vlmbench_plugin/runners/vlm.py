@@ -19,14 +19,14 @@ from vlmbench_plugin.runners._batching import Prepared, Preparing, grouped, item
 from vlmbench_plugin.runners._decoding import LOOP_TAIL, Decoding, Limits, Row
 from vlmbench_plugin.runners._grammar import GrammarMasks
 from vlmbench_plugin.runners._loading import (
-    cached_revisions,
     commit_of,
-    delete_revisions,
     load_front,
     load_model,
     pick_device,
     pick_dtype,
+    slow_note,
 )
+from vlmbench_plugin.runners._memory import PeakMemory
 from vlmbench_plugin.runners._sizing import (
     READ_AT_ONCE,
     READ_AT_ONCE_ON_CPU,
@@ -48,7 +48,7 @@ from vlmbench_plugin.settings import Settings
 LOADS_MODEL = True
 NEEDS_PIXELS = True
 
-RUNNER_ARGS = ("stop_loops",)
+RUNNER_ARGS = ("quantization", "stop_loops")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,8 @@ class VlmRunner:
 
     Args:
         spec: The model.
-        settings: Of the run; ``stop_loops=off`` in ``runner_args`` lets loops run to the budget.
+        settings: Of the run; in ``runner_args``, ``stop_loops=off`` lets loops run to the budget
+            and ``quantization`` reduces the weights as they load (``_placing.py``).
         batch_size: The most answers generated together; None to choose (``_sizing.py``).
         grammars: Compiled while the weights load; others are when a request brings them.
 
@@ -97,8 +98,8 @@ class VlmRunner:
         self._stop_loops = _stops_loops(settings.runner_args)
         self._device = pick_device(settings.device)
         dtype = pick_dtype(settings.dtype, self._device)
-        self._hub_id = spec.hub_id
-        self._keep = cached_revisions(spec.hub_id) if settings.clear_cache_after_model else None
+        self._peak = PeakMemory.of(self._device)
+        quantization = settings.runner_args.get("quantization")
         front = load_front(spec)
         self._tokenizer, self._stop_ids = front.processor.tokenizer, front.stop_ids
         thinks = settings.reasoning == "on"
@@ -109,7 +110,9 @@ class VlmRunner:
         for grammar in grammars:
             self._masks.prepare(grammar)
         try:
-            self._model: Any = load_model(spec, self._device, dtype)
+            self._model: Any = load_model(
+                spec, self._device, dtype, asked=settings.device, quantization=quantization
+            )
         except BaseException:
             self._masks.close()
             raise
@@ -121,9 +124,11 @@ class VlmRunner:
             "architecture": type(self._model).__name__,
             "device": str(self._device),
             "dtype": str(dtype).removeprefix("torch."),
+            "quantization": quantization,
             **thinking_facts(spec, settings),
             "revision": commit_of(spec),
             "stop_loops": self._stop_loops,
+            "note": slow_note(self._model.config.get_text_config()),
         } | {package: version(package) for package in ("torch", "transformers", "xgrammar")}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Generation | RunnerError]:
@@ -146,15 +151,11 @@ class VlmRunner:
                     due += 1
 
     def describe(self) -> Mapping[str, Json]:
-        """Device, dtype, versions, revision, architecture, and how it decodes."""
-        return dict(self._facts)
+        """Device, dtype, versions, revision, architecture, how it decodes, its peak memory."""
+        return self._facts | self._peak.facts()
 
     def close(self) -> None:
-        """Frees the model's memory and, where the settings say so, what it put into the hub cache.
-
-        Raises:
-            OSError: If the cache cannot be cleared.
-        """
+        """Frees the model's memory."""
         if self._model is None:
             return
         self._preparing.close()
@@ -163,8 +164,6 @@ class VlmRunner:
         if self._threads is not None:
             use_threads(self._threads)
         self._free_memory()
-        if self._keep is not None:
-            delete_revisions(self._hub_id, cached_revisions(self._hub_id) - self._keep)
 
     def _outcomes(
         self, batch: Sequence[Prepared | RunnerError]
