@@ -11,7 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vlmbench_plugin"
 
 LEVELS = {
-    0: ("", "categories", "chunks", "core", "errors", "record", "settings", "sources"),
+    0: (
+        "", "categories", "chunks", "core", "errors", "escapes", "record", "settings", "sources",
+        "untrusted",
+    ),
     1: (
         "artifact_forms", "coords", "fields", "from_model", "gbnf", "labels", "nodes", "numeric",
         "parsing", "pictures", "synonyms",
@@ -23,7 +26,7 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
         "findings", "fingerprints", "floors", "gates", "manifest", "merging", "pairing", "ranking",
-        "rescoring", "routing", "stats", "store", "tax", "visual_tokens",
+        "rescoring", "result_lines", "routing", "stats", "store", "tax", "visual_tokens",
     ),
     7: (
         "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",
@@ -32,7 +35,7 @@ LEVELS = {
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",
         "option_table", "options", "plan_command", "plugin", "results", "scheduling", "session",
-        "short_options",
+        "short_options", "compare_command", "merge_command",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
