@@ -151,9 +151,7 @@ def test_new_fingerprint_makes_the_old_record_stale(folder: Path) -> None:
     assert lines_of(folder / "results.jsonl") == kept
 
 
-@pytest.mark.parametrize(
-    "field", ["model", "reasoning", "category", "mode", "source", "image_id"]
-)
+@pytest.mark.parametrize("field", ["model", "reasoning", "category", "mode", "source", "image_id"])
 def test_records_of_different_items_live_together(folder: Path, field: str) -> None:
     changes: dict[str, Any] = {field: "constrained" if field == "mode" else "other"}
     other = dataclasses.replace(make("a", "k2"), **changes)
