@@ -25,12 +25,13 @@ LEVELS = {
     5: ("models", "runners"),
     6: (
         "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
-        "findings", "fingerprints", "floors", "gates", "manifest", "merging", "pairing", "ranking",
-        "rescoring", "result_lines", "routing", "stats", "store", "tax", "visual_tokens",
+        "findings", "fingerprints", "floors", "folder_manifest", "gates", "manifest",
+        "merging", "pairing", "ranking", "rescoring", "result_lines", "routing", "stats",
+        "store", "tax", "visual_tokens",
     ),
     7: (
-        "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",
-        "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
+        "comparing", "contact_sheets", "folder_tables", "merged_folder", "measured", "overlays",
+        "planning", "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
     ),
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",

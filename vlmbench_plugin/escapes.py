@@ -14,3 +14,8 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """Returns a text of several lines, such as an error with its hint, each as ``printable``."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -6,7 +6,6 @@ order of its models), so that the tables can be built again from ``results.jsonl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,13 @@ from vlmbench_plugin.aggregate import (
     mean_intervals,
 )
 from vlmbench_plugin.core import ModelSpec, VisionTask
-from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
+from vlmbench_plugin.folder_manifest import specs_of
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import markdown, summary, terminal
 from vlmbench_plugin.report.heading import Heading
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +97,7 @@ def known_specs(folder: Path) -> dict[str, ModelSpec]:
     Raises:
         StoreError: If the manifest is none of this release.
     """
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["models"]
-        return {**MODELS, **{name: ModelSpec(**values) for name, values in found.items()}}
-    except FileNotFoundError:
-        return dict(MODELS)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"expected the models of a run in {folder / MANIFEST}, got {error!r}",
-            hint="delete that file: only the sizes of models with names of your own are lost",
-        ) from error
+    return {**MODELS, **specs_of(folder)}
 
 
 def _floors(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[str, Floor | None]:

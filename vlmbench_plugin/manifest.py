@@ -18,6 +18,7 @@ from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json, ModelSpec
 from vlmbench_plugin.settings import Settings
 
+MANIFEST = "manifest.json"
 MASK = "***"
 PACKAGES = (
     "accelerate", "datasets", "numpy", "pillow", "pydantic", "pytest", "pytest-xdist", "scipy",

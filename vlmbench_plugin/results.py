@@ -13,9 +13,9 @@ from vlmbench_plugin import thumbnails
 from vlmbench_plugin.aggregate import MetricsRow
 from vlmbench_plugin.bench import Bench, bench_of
 from vlmbench_plugin.core import Json, VisionTask
-from vlmbench_plugin.folder_tables import MANIFEST, known_specs, metrics_rows, tables
+from vlmbench_plugin.folder_tables import known_specs, metrics_rows, tables
 from vlmbench_plugin.items import Outcome
-from vlmbench_plugin.manifest import manifest
+from vlmbench_plugin.manifest import MANIFEST, manifest
 from vlmbench_plugin.options import own_tasks, report_folder, settings_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import terminal

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vlmbench_plugin.core import Json, ModelSpec
 from vlmbench_plugin.errors import StoreError, UsageError
-from vlmbench_plugin.folder_tables import MANIFEST, known_specs
+from vlmbench_plugin.folder_tables import known_specs
+from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.measured import Cell
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.planning import (

@@ -147,9 +147,11 @@ class Store:
             StoreError: If it cannot be written.
         """
         path = self.folder / name
+        # An answer may hold half a surrogate pair, which UTF-8 cannot.
+        text = content.encode(errors="backslashreplace") if isinstance(content, str) else content
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, [content.encode() if isinstance(content, str) else content])
+            _replace(path, [text])
 
     def log(self, line: str) -> None:
         """Adds one line with the time (UTC) to ``run.log``.

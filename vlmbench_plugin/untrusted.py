@@ -63,8 +63,13 @@ _COUNTED = (
     *("tokens_per_sec", "busy_s", "latency_s"),
 )
 _SAID: Mapping[type, str] = {
-    **{str: "a text", bool: "true or false", int: "an integer", float: "a number"},
-    **{list: "a list", dict: "an object", _NONE: "null"},
+    str: "a text",
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+    _NONE: "null",
 }
 
 
@@ -83,20 +88,14 @@ def check_record(values: Mapping[str, Json]) -> None:
     for name in _NAMES:
         if len(values[name]) > LONGEST_NAME:
             raise _wrong(name, f"at most {LONGEST_NAME} characters", values[name])
-    for name in _COUNTED:
-        value = values[name]
-        if value is not None and not 0 <= value < LARGEST:
-            raise _wrong(name, "a number from 0 on", value)
     _check_parts(values["key_parts"])
     _check_vocabulary(values["vocabulary"])
-    for name in ("image_size", "sent_size"):
-        _check_size(name, values[name])
-    for name in ("secondary", "value_logprob"):
-        _check_numbers(name, (values[name] or {}).values())
-    _check_numbers("right_at", (values["right_at"], values["scorer_version"]))
+    _check_size("image_size", values["image_size"])
+    _check_size("sent_size", values["sent_size"])
+    _check_figures(values)
     _check_outcome(values)
-    for name in ("truth", "prediction"):
-        check_json(values[name], name)
+    check_json(values["truth"], "truth")
+    check_json(values["prediction"], "prediction")
 
 
 def check_json(value: Json, name: str) -> None:
@@ -139,6 +138,16 @@ def _check_outcome(values: Mapping[str, Json]) -> None:
         raise ValueError("status: expected an error where nothing was measured, got an answer's")
     elif values["passed"] != (values["status"] == "passed"):
         raise _wrong("passed", f"what status {values['status']} says", values["passed"])
+
+
+def _check_figures(values: Mapping[str, Json]) -> None:
+    for name in _COUNTED:
+        value = values[name]
+        if value is not None and not 0 <= value < LARGEST:
+            raise _wrong(name, "a number from 0 on", value)
+    for name in ("secondary", "value_logprob"):
+        _check_numbers(name, (values[name] or {}).values())
+    _check_numbers("right_at", (values["right_at"], values["scorer_version"]))
 
 
 def _check_parts(parts: Mapping[str, Json]) -> None:

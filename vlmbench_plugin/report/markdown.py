@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
+from vlmbench_plugin.escapes import printable
 from vlmbench_plugin.report import tables
 from vlmbench_plugin.report.heading import Heading, legend
 
@@ -47,7 +48,10 @@ def _table(cells: Sequence[Sequence[str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Keeps names from being read as markup: ``_`` and ``*`` in a word stay what they are."""
+    """Keeps names from being read as markup: ``_`` and ``*`` in a word stay what they are.
+
+    A name of a record from elsewhere may hold a line end, an element, a link or an image.
+    """
     for mark in "\\|*<`":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    return printable(text).replace("](", "]\\(")
