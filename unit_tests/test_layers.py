@@ -26,12 +26,13 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
         "findings", "fingerprints", "floors", "folder_manifest", "gates", "manifest",
-        "merging", "pairing", "ranking", "rescoring", "result_lines", "routing", "stats",
-        "store", "tax", "visual_tokens",
+        "merging", "pairing", "published", "ranking", "rescoring", "result_lines", "routing",
+        "stats", "store", "tax", "visual_tokens",
     ),
     7: (
-        "comparing", "contact_sheets", "folder_tables", "merged_folder", "measured", "overlays",
-        "planning", "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
+        "comparing", "comparing_published", "contact_sheets", "folder_tables",
+        "measured", "merged_folder", "overlays", "planning", "rebuilding", "report",
+        "run_plan", "spec_plan", "thumbnails",
     ),
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",

@@ -16,6 +16,16 @@ def printable(text: str) -> str:
     )
 
 
+def markdown(text: str) -> str:
+    """Keeps names from being read as markup: ``_`` and ``*`` in a word stay what they are.
+
+    A name of a record from elsewhere may hold a line end, an element, a link or an image.
+    """
+    for mark in "\\|*<`":
+        text = text.replace(mark, f"\\{mark}")
+    return printable(text).replace("](", "]\\(")
+
+
 def printable_lines(text: str) -> str:
     """Returns a text of several lines, such as an error with its hint, each as ``printable``."""
     return "\n".join(map(printable, text.split("\n")))
