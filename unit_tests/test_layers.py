@@ -25,9 +25,9 @@ LEVELS = {
     5: ("models", "runners"),
     6: (
         "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
-        "findings", "fingerprints", "floors", "folder_manifest", "gates", "manifest",
-        "merging", "pairing", "published", "ranking", "rescoring", "result_lines", "routing",
-        "stats", "store", "tax", "visual_tokens",
+        "findings", "fingerprints", "floors", "folder_guard", "folder_manifest",
+        "gates", "manifest", "merging", "pairing", "published", "ranking", "rescoring",
+        "result_lines", "routing", "stats", "store", "tax", "visual_tokens",
     ),
     7: (
         "comparing", "comparing_published", "contact_sheets", "folder_tables",

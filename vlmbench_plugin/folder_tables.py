@@ -6,7 +6,8 @@ order of its models), so that the tables can be built again from ``results.jsonl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from vlmbench_plugin.aggregate import (
     mean_intervals,
 )
 from vlmbench_plugin.core import ModelSpec, VisionTask
+from vlmbench_plugin.errors import StoreError, VlmBenchError
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
 from vlmbench_plugin.folder_manifest import specs_of
@@ -55,12 +57,13 @@ def tables(
         specs: Model name -> its entry (``known_specs``).
     """
     records = tuple(records)
-    floors = _floors(records, tasks)
-    rows = metrics_rows(records, tasks, floors)
     shared = comparable(records)
-    # Where nothing is left out, the rows that compare models are the same ones.
     left_out = len(records) - len(shared)
-    compared = metrics_rows(shared, tasks, floors) if left_out else rows
+    with misfits_told():
+        floors = _floors(records, tasks)
+        rows = metrics_rows(records, tasks, floors)
+        # Where nothing is left out, the rows that compare models are the same ones.
+        compared = metrics_rows(shared, tasks, floors) if left_out else rows
     board = leaderboard(compared, specs, intervals=mean_intervals(shared))
     heading = Heading.of(board, compared, left_out=left_out)
     return Tables(
@@ -73,6 +76,28 @@ def tables(
         },
         lines=terminal.leaderboard_lines(board, compared, heading),
     )
+
+
+@contextlib.contextmanager
+def misfits_told() -> Iterator[None]:
+    """Turns what a scorer raises into an error that says what to do.
+
+    The truths of a file from elsewhere may be any objects, and a task of one's own any code.
+
+    Raises:
+        StoreError: If anything but an error of ours is raised within.
+    """
+    try:
+        yield
+    except VlmBenchError:
+        raise
+    except Exception as error:
+        raise StoreError(
+            "expected records that their tasks can score, got "
+            f"{type(error).__name__}: {error!s:.200}",
+            hint="the file was changed, or is of other tasks of the same names: remove the lines "
+            "that do not fit from results.jsonl",
+        ) from error
 
 
 def metrics_rows(

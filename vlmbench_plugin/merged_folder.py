@@ -14,7 +14,7 @@ from vlmbench_plugin.merging import CONFLICTS, Conflict, Folder, Merged, merge, 
 from vlmbench_plugin.rebuilding import rebuild
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.store import RESULTS, Store
-from vlmbench_plugin.thumbnails import image_name
+from vlmbench_plugin.thumbnails import file_name
 
 _MAX_IMAGE = 2 * 2**20
 """Bytes of a small copy: 512 x 512 pixels take at most 1 MB as PNG."""
@@ -112,7 +112,7 @@ def _copy_images(store: Store, merged: Merged, folders: Sequence[Path]) -> None:
         images = by_name.get(owner)
         if images is None:
             continue
-        name = image_name(record.category, record.image_id)
+        name = file_name(record.category, record.image_id)
         if (store.folder / "images" / name).exists():
             continue
         content = _image(images, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from vlmbench_plugin.categories import CATEGORIES
-from vlmbench_plugin.cells import item_scores, mean
+from vlmbench_plugin.cells import mean
 from vlmbench_plugin.core import MODES, Mode
 from vlmbench_plugin.merging import differing_parts
 from vlmbench_plugin.record import Record
@@ -45,14 +45,12 @@ class CellPairs:
     @property
     def yields(self) -> tuple[float | None, float | None]:
         """The mean score of each run on the paired images; None where there are none."""
-        first, second = zip(*self.pairs, strict=True) if self.pairs else ((), ())
-        return mean(item_scores(first)), mean(item_scores(second))
+        return mean(_earned(a) for a, _ in self.pairs), mean(_earned(b) for _, b in self.pairs)
 
     @property
     def differences(self) -> list[float]:
         """What the second run earned above the first, per paired image."""
-        first, second = zip(*self.pairs, strict=True) if self.pairs else ((), ())
-        return [b - a for a, b in zip(item_scores(first), item_scores(second), strict=True)]
+        return [_earned(b) - _earned(a) for a, b in self.pairs]
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -103,6 +101,11 @@ def _order(cell: Cell) -> tuple[str, str, int, str, int]:
     model, reasoning, category, mode = cell
     known = CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
     return model, reasoning, known, category, MODES.index(mode)
+
+
+def _earned(record: Record) -> float:
+    """Returns the score; an invalid answer has none and earns 0."""
+    return record.primary_score or 0.0
 
 
 def _by_cell(records: Iterable[Record], one_model: bool) -> Mapping[Cell, list[Record]]:

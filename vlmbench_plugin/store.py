@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.folder_guard import refuse_links
 from vlmbench_plugin.record import FORMAT_VERSION, Record
 from vlmbench_plugin.result_lines import Damaged, bounded_lines
 
@@ -81,6 +82,7 @@ class Store:
         folder = fresh_folder(folder) if fresh else folder
         with _told(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            refuse_links(folder, (RESULTS, STALE, CORRUPT, LOCK, LOG))
             lock = _acquire(folder / LOCK)
             try:
                 loaded = _load(folder / RESULTS)
@@ -149,6 +151,7 @@ class Store:
         path = self.folder / name
         # An answer may hold half a surrogate pair, which UTF-8 cannot.
         text = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        refuse_links(self.folder, [str(part) for part in Path(name).parents][:-1])
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, [text])
@@ -295,7 +298,9 @@ def _replace(path: Path, chunks: Iterable[bytes]) -> None:
     """Writes a file beside ``path`` and renames it; the folder's lock makes its name unique."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        # What a kill left, or a link that leads elsewhere, is not written to.
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())

@@ -22,8 +22,8 @@ _PLAIN = re.compile(r"[\w-][\w.-]{0,99}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def image_name(category: str, image_id: str) -> str:
-    """Returns the name of an image's small copy, relative to ``images/``.
+def file_name(category: str, image_id: str) -> str:
+    """Returns the name of an image's small copy, below the folder of them all.
 
     Names of a record from elsewhere may hold anything, such as ``../../x``: what is no plain name
     is told by its hash.
@@ -59,7 +59,7 @@ def thumbnails(
         if source is None:
             continue
         for index in sorted(cases)[:MAX_PER_CATEGORY]:
-            name = image_name(category, cases[index])
+            name = file_name(category, cases[index])
             if name in have or index >= len(source) or source[index].image_id != cases[index]:
                 continue
             yield name, _small(source[index].image())

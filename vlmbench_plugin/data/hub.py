@@ -160,6 +160,8 @@ def _open_split(table: Table | Joined, source: Source) -> _Split:
         )
         found = {split: list(files) for split, files in builder.config.data_files.items()}
         split = _first_of(table, source, list(found))
+        if source.mirrored:
+            _refuse_strangers(found[split], source)
         files = read_footers(found[split])
         stored = datasets.Features.from_arrow_schema(files[0].metadata.schema.to_arrow_schema())
     columns = _columns(table)
@@ -168,6 +170,16 @@ def _open_split(table: Table | Joined, source: Source) -> _Split:
     # What the card says comes first: a file that other programs wrote names no classes.
     features = {**stored.to_dict(), **(builder.info.features or stored).to_dict()}
     return _Split(split, source, ParquetRows(files, columns), features)
+
+
+def _refuse_strangers(files: Sequence[str], source: Source) -> None:
+    """Refuses files outside of a local copy, which the copy's own card may name."""
+    for file in files:
+        if not Path(file).resolve().is_relative_to(source.base):
+            raise DataError(
+                f"expected files inside {source.base}, got {file}, which its README.md names",
+                hint="copy the table again, as it is on the hub",
+            )
 
 
 def _columns(table: Table | Joined) -> list[str]:
