@@ -32,7 +32,7 @@ LEVELS = {
     7: (
         "comparing", "comparing_published", "contact_sheets", "folder_tables",
         "measured", "merged_folder", "overlays", "planning", "rebuilding", "report",
-        "run_plan", "spec_plan", "thumbnails",
+        "run_plan", "sides", "spec_plan", "thumbnails",
     ),
     8: (
         "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",

@@ -9,11 +9,12 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlmbench_plugin.comparing import PUBLISHED, Page, Side, compare
+from vlmbench_plugin.comparing import Page, compare
 from vlmbench_plugin.comparing_published import compare_published
 from vlmbench_plugin.errors import UsageError, VlmBenchError
 from vlmbench_plugin.escapes import markdown, printable, printable_lines
 from vlmbench_plugin.plan_command import aligned
+from vlmbench_plugin.sides import PUBLISHED, Side
 
 _WRONG = 4
 _WIDTH = 120

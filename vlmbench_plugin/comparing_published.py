@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from vlmbench_plugin.aggregate import LeaderboardRow, aggregate, leaderboard
 from vlmbench_plugin.categories import CATEGORIES
-from vlmbench_plugin.comparing import FORMAT_VERSION, Page, Side, Table, signed
+from vlmbench_plugin.comparing import FORMAT_VERSION, Page, Table, signed
 from vlmbench_plugin.core import Json
 from vlmbench_plugin.errors import UnknownNameError, UsageError
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.published import Beside, Published, beside_published
 from vlmbench_plugin.report.tables import NONE, percent, score, speed, title
+from vlmbench_plugin.sides import Side
 
 _FIGURES = ("labeler_score", "native_valid", "constrained_valid", "tokens_per_sec")
 
