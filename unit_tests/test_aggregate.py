@@ -24,7 +24,7 @@ from vlmbench_plugin.floors import Floor, case_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import cell_interval, paired_interval
 
-PUBLISHED = Path(__file__).parents[1] / "fixtures" / "published_grid.json"
+PUBLISHED = Path(__file__).parents[1] / "vlmbench_plugin/assets/published/grid.json"
 
 
 def item(index: int, score: float | None, **changes: Any) -> Record:

@@ -18,7 +18,7 @@ from vlmbench_plugin.tasks import TASKS
 DOCS = Path(__file__).parents[1] / "docs"
 SCORING = (DOCS / "scoring.md").read_text(encoding="utf-8")
 DIFFERENCES = (DOCS / "differences.md").read_text(encoding="utf-8")
-GRID = DOCS.parent / "fixtures" / "published_grid.json"
+GRID = DOCS.parent / "vlmbench_plugin/assets/published/grid.json"
 LABEL_RULES = ("exact", "normalised", "singular", "alias", "contained")
 RATES = (
     "primary_score_mean",

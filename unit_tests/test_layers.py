@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "vlmbench_plugin"
 
 LEVELS = {
     0: (
-        "", "categories", "chunks", "core", "errors", "record", "settings", "sources", "thinking",
+        "", "categories", "chunks", "core", "errors", "escapes", "record", "settings", "sources",
+        "thinking", "untrusted",
     ),
     1: (
         "artifact_forms", "coords", "fields", "from_model", "gbnf", "labels", "nodes", "numeric",
@@ -24,19 +25,20 @@ LEVELS = {
     5: ("models", "runners"),
     6: (
         "acceptance", "aggregate", "asking", "baselines", "cells", "costs", "data_check", "decide",
-        "evaluate", "findings", "fingerprints", "floors", "gate_figures", "gates", "manifest",
-        "merging", "pairing", "ranking", "rescoring", "routing", "stats", "store", "swaps", "tax",
-        "visual_tokens",
+        "evaluate", "findings", "fingerprints", "floors", "folder_guard", "folder_manifest",
+        "gate_figures", "gates", "manifest", "merging", "pairing", "published", "ranking",
+        "rescoring", "result_lines", "routing", "stats", "store", "swaps", "tax", "visual_tokens",
     ),
     7: (
-        "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",
-        "rebuilding", "report", "route_entries", "route_file", "run_plan", "spec_plan",
-        "thumbnails",
+        "comparing", "comparing_published", "contact_sheets", "folder_tables", "measured",
+        "merged_folder", "overlays", "planning", "rebuilding", "report", "route_entries",
+        "route_file", "run_plan", "sides", "spec_plan", "thumbnails",
     ),
     8: (
-        "bench", "cli", "data_command", "hookspecs", "items", "junit", "labeler", "option_kinds",
-        "option_table", "options", "plan_command", "plugin", "results", "route_command",
-        "run_gates", "scheduling", "session", "short_options", "weights",
+        "bench", "cli", "compare_command", "data_command", "hookspecs", "items", "junit", "labeler",
+        "merge_command", "option_kinds", "option_table", "options", "plan_command", "plugin",
+        "results", "route_command", "run_gates", "scheduling", "session", "short_options",
+        "weights",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

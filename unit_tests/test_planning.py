@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from unit_tests.records import failed_record, make_record
 from vlmbench_plugin.coords import capped_size
 from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.errors import DataError, StoreError, UnknownNameError, UsageError
@@ -32,7 +33,7 @@ from vlmbench_plugin.planning import (
     unknown,
     weights,
 )
-from vlmbench_plugin.record import FORMAT_VERSION, Record
+from vlmbench_plugin.record import Record
 from vlmbench_plugin.run_plan import plan_from_run
 from vlmbench_plugin.spec_plan import plan_from_spec
 from vlmbench_plugin.store import Store
@@ -45,19 +46,8 @@ TURNED = 6  # an EXIF orientation that swaps width and height
 
 def make(image_id: str, **changes: Any) -> Record:
     """Fabricates a record of 100 tokens in 0.5 s: a prompt of 400, of them 64 of the image."""
-    values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Record)}
-    values |= {
+    facts: dict[str, Any] = {
         "model": "qwen3vl-4b",
-        "reasoning": "off",
-        "category": "ocr_text",
-        "mode": "json_mode",
-        "image_id": image_id,
-        "key": "k",
-        "key_parts": {},
-        "format_version": FORMAT_VERSION,
-        "status": "passed",
-        "runner": "vlm",
-        "frame": "norm_0_1000",
         "image_size": [256, 256],
         "sent_size": [256, 256],
         "prompt_tokens": 400,
@@ -65,12 +55,11 @@ def make(image_id: str, **changes: Any) -> Record:
         "busy_s": 0.5,
         "batch_size": 8,
     }
-    return Record(**(values | changes))
+    return make_record(image_id, "k", **(facts | changes))
 
 
 def error(image_id: str, **changes: Any) -> Record:
-    empty = dict.fromkeys(("prompt_tokens", "output_tokens", "busy_s", "batch_size"))
-    return make(image_id, status="error", **(empty | changes))
+    return failed_record(image_id, "k", **({"model": "qwen3vl-4b"} | changes))
 
 
 def write(folder: Path, *records: Record, manifest: bool = True) -> Path:

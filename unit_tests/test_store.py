@@ -14,8 +14,10 @@ from typing import Any, NoReturn
 
 import pytest
 
+from unit_tests.records import failed_record as failed
+from unit_tests.records import make_record as make
 from vlmbench_plugin.errors import StoreError
-from vlmbench_plugin.record import FORMAT_VERSION, Record
+from vlmbench_plugin.record import Record
 from vlmbench_plugin.store import Store, default_folder, fresh_folder
 
 HOLDER = """
@@ -25,32 +27,6 @@ store = Store.open(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.read()
 """
-
-
-def make(image_id: str = "a", key: str = "k1", **changes: Any) -> Record:
-    """Fabricates a passed record; text beyond ASCII is what makes bytes differ from characters."""
-    values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Record)}
-    values |= {
-        "model": "m",
-        "reasoning": "off",
-        "category": "ocr_text",
-        "mode": "json_mode",
-        "image_id": image_id,
-        "key": key,
-        "key_parts": {},
-        "format_version": FORMAT_VERSION,
-        "status": "passed",
-        "raw_text": '{"lines": ["Zürich \u2028 \U0001f600"]}\n',
-        "primary_score": 0.1 + 0.2,
-        "truth": {"lines": ["Zürich"]},
-        "image_size": [640, 480],
-        "secondary": {"cer": None},
-    }
-    return Record(**(values | changes))
-
-
-def failed(image_id: str = "a", key: str = "k1") -> Record:
-    return make(image_id, key, status="error", error="out of memory", raw_text=None)
 
 
 def fill(folder: Path, *records: Record) -> None:
@@ -175,9 +151,9 @@ def test_new_fingerprint_makes_the_old_record_stale(folder: Path) -> None:
     assert lines_of(folder / "results.jsonl") == kept
 
 
-@pytest.mark.parametrize("field", ["model", "reasoning", "category", "mode", "image_id"])
+@pytest.mark.parametrize("field", ["model", "reasoning", "category", "mode", "source", "image_id"])
 def test_records_of_different_items_live_together(folder: Path, field: str) -> None:
-    changes: dict[str, Any] = {field: "other"}
+    changes: dict[str, Any] = {field: "constrained" if field == "mode" else "other"}
     other = dataclasses.replace(make("a", "k2"), **changes)
     fill(folder, make("a"), other)
     assert load(folder) == (make("a"), other)

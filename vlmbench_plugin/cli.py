@@ -8,6 +8,7 @@ a ``python_functions`` made for other tests must not change the benchmark.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from typing import get_args
 from vlmbench_plugin import __version__
 from vlmbench_plugin.categories import CATEGORIES
 from vlmbench_plugin.core import FRAMES, VocabularyRule
+from vlmbench_plugin.escapes import printable, printable_lines
 from vlmbench_plugin.option_table import OPTIONS
 
 _WRONG = 4
@@ -32,6 +34,8 @@ commands:
   plan [DIR] --images N  what labeling N images would take: tokens, hours, disk
   route DIR            which one or two models to label with, and how (--max-vram GB)
   report DIR           build the tables of a results folder again (--rescore)
+  merge OUT A B ...    join the results of several machines or runs in one folder
+  compare A B          set two runs side by side, image by image (B: also "published")
 
 Anything else (-q, -x, -n 2, --junitxml FILE, ...) goes to pytest, whose exit status is ours:
 0 when every item is accounted for and no gate fails, 1 for errors, missing items or a failed
@@ -78,7 +82,8 @@ def pytest_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     parser = argparse.ArgumentParser(
         prog="qwen-vlmbench",
         usage="%(prog)s [options] [pytest options] | models | tasks | data check DIR | "
-        "schema CATEGORY | plan [DIR] --images N | route DIR | report DIR",
+        "schema CATEGORY | plan [DIR] --images N | route DIR | report DIR | merge OUT A B | "
+        "compare A B",
         description="Which Qwen VLM is the best zero-shot image-to-JSON labeler?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -119,7 +124,7 @@ def _spelled(flag: str, value: str | bool | Sequence[str] | None) -> list[str]:
 
 
 def _print(line: str = "") -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{printable(line)}\n")
 
 
 def _print_table(lines: Sequence[Sequence[str]]) -> None:
@@ -200,12 +205,6 @@ def _contact_sheets(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _data(argv: Sequence[str]) -> int:
-    from vlmbench_plugin.data_command import data_command
-
-    return data_command(argv)
-
-
 def _schema(argv: Sequence[str]) -> int:
     from vlmbench_plugin.artifact_forms import FORMS, render
     from vlmbench_plugin.data import load_cases
@@ -240,20 +239,8 @@ def _schema(argv: Sequence[str]) -> int:
     task = get_task(asked.category)
     vocabulary = load_cases(task, Settings(n=1))[0].vocabulary
     shown = render(task.fields, vocabulary, asked.frame, asked.vocabulary, asked.format)
-    _print(shown.rstrip("\n"))
+    sys.stdout.write(shown.rstrip("\n") + "\n")
     return 0
-
-
-def _plan(argv: Sequence[str]) -> int:
-    from vlmbench_plugin.plan_command import plan_command
-
-    return plan_command(argv)
-
-
-def _route(argv: Sequence[str]) -> int:
-    from vlmbench_plugin.route_command import route_command
-
-    return route_command(argv)
 
 
 def _report(argv: Sequence[str]) -> int:
@@ -275,19 +262,31 @@ def _report(argv: Sequence[str]) -> int:
     try:
         lines = rebuild(asked.folder, rescore=asked.rescore)
     except VlmBenchError as error:
-        sys.stderr.write(f"qwen-vlmbench report: {error}\n")
+        sys.stderr.write(printable_lines(f"qwen-vlmbench report: {error}") + "\n")
         return _WRONG
     for line in lines:
         _print(line)
     return 0
 
 
+def _module(name: str) -> Callable[[Sequence[str]], int]:
+    """Returns a command that has a module of its own, imported when it is run."""
+
+    def run(argv: Sequence[str]) -> int:
+        module = importlib.import_module(f"vlmbench_plugin.{name}_command")
+        return int(getattr(module, f"{name}_command")(argv))
+
+    return run
+
+
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "models": _models,
     "tasks": _tasks,
-    "data": _data,
+    "data": _module("data"),
     "schema": _schema,
-    "plan": _plan,
-    "route": _route,
+    "plan": _module("plan"),
+    "route": _module("route"),
     "report": _report,
+    "merge": _module("merge"),
+    "compare": _module("compare"),
 }

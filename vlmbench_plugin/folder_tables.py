@@ -6,8 +6,8 @@ order of its models), so that the tables can be built again from ``results.jsonl
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from vlmbench_plugin.aggregate import (
     mean_intervals,
 )
 from vlmbench_plugin.core import Json, ModelSpec, VisionTask
-from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.errors import StoreError, VlmBenchError
 from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
+from vlmbench_plugin.folder_manifest import read_manifest, specs_of
 from vlmbench_plugin.gates import Verdict
-from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import html, markdown, summary, terminal
@@ -67,12 +67,13 @@ def tables(
         pictures: Gives the small copies that the page shows.
     """
     records = tuple(records)
-    floors = _floors(records, tasks)
-    rows = metrics_rows(records, tasks, floors)
     shared = comparable(records)
-    # Where nothing is left out, the rows that compare models are the same ones.
     left_out = len(records) - len(shared)
-    compared = metrics_rows(shared, tasks, floors) if left_out else rows
+    with misfits_told():
+        floors = _floors(records, tasks)
+        rows = metrics_rows(records, tasks, floors)
+        # Where nothing is left out, the rows that compare models are the same ones.
+        compared = metrics_rows(shared, tasks, floors) if left_out else rows
     board = leaderboard(compared, specs, intervals=mean_intervals(shared))
     heading = Heading.of(board, compared, left_out=left_out)
     return Tables(
@@ -88,6 +89,28 @@ def tables(
         },
         lines=terminal.leaderboard_lines(board, compared, heading),
     )
+
+
+@contextlib.contextmanager
+def misfits_told() -> Iterator[None]:
+    """Turns what a scorer raises into an error that says what to do.
+
+    The truths of a file from elsewhere may be any objects, and a task of one's own any code.
+
+    Raises:
+        StoreError: If anything but an error of ours is raised within.
+    """
+    try:
+        yield
+    except VlmBenchError:
+        raise
+    except Exception as error:
+        raise StoreError(
+            "expected records that their tasks can score, got "
+            f"{type(error).__name__}: {error!s:.200}",
+            hint="the file was changed, or is of other tasks of the same names: remove the lines "
+            "that do not fit from results.jsonl",
+        ) from error
 
 
 def metrics_rows(
@@ -112,25 +135,13 @@ def known_specs(folder: Path) -> dict[str, ModelSpec]:
     Raises:
         StoreError: If the manifest is none of this release.
     """
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["models"]
-        return {**MODELS, **{name: ModelSpec(**values) for name, values in found.items()}}
-    except FileNotFoundError:
-        return dict(MODELS)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"expected the models of a run in {folder / MANIFEST}, got {error!r}",
-            hint="delete that file: only the sizes of models with names of your own are lost",
-        ) from error
+    return {**MODELS, **specs_of(folder)}
 
 
 def known_facts(folder: Path) -> dict[str, Mapping[str, Json]]:
     """Returns what the runners of earlier runs said of themselves, by model; none without any."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("runner")
-    except FileNotFoundError:
-        return {}
-    return dict(found or {})
+    found = read_manifest(folder).get("runner")
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def _floors(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[str, Floor | None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vlmbench_plugin.core import MODES
 from vlmbench_plugin.errors import UsageError, VlmBenchError
+from vlmbench_plugin.escapes import printable, printable_lines
 from vlmbench_plugin.planning import Asked, Figure, Plan, Row
 from vlmbench_plugin.run_plan import max_pixels_of, plan_from_run
 from vlmbench_plugin.settings import Settings
@@ -56,12 +57,12 @@ def plan_command(argv: Sequence[str]) -> int:
     try:
         plan = _plan(asked)
     except (VlmBenchError, OSError) as error:
-        sys.stderr.write(f"qwen-vlmbench plan: {error}\n")
+        sys.stderr.write(printable_lines(f"qwen-vlmbench plan: {error}") + "\n")
         return _WRONG
     if asked.json:
         sys.stdout.write(json.dumps(plan.to_json(), indent=2, allow_nan=False) + "\n")
     else:
-        sys.stdout.write("\n".join(text_lines(plan)) + "\n")
+        sys.stdout.write("\n".join(map(printable, text_lines(plan))) + "\n")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vlmbench_plugin import thumbnails
 from vlmbench_plugin.errors import StoreError
-from vlmbench_plugin.folder_tables import known_specs, tables
+from vlmbench_plugin.folder_tables import known_specs, misfits_told, tables
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.rescoring import is_dated, rescore_folder, unknown_categories
 from vlmbench_plugin.store import RESULTS, Store
@@ -42,7 +42,8 @@ def rebuild(folder: Path, *, rescore: bool) -> list[str]:
                 hint="run the benchmark with --report-dir set to this folder first",
             )
         if rescore:
-            notes = rescore_folder(store, TASKS, everything=True)
+            with misfits_told():
+                notes = rescore_folder(store, TASKS, everything=True)
         else:
             notes = _kept(store.records, folder)
         pictures = thumbnails.reader(folder)

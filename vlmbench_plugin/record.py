@@ -22,6 +22,7 @@ from vlmbench_plugin.core import (
     Truth,
 )
 from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.untrusted import check_record
 
 FORMAT_VERSION = 1
 
@@ -96,22 +97,28 @@ class Record:
         """
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"expected one JSON record, got {line[:80]!r}: {error}") from error
         version = values.get("format_version") if isinstance(values, dict) else None
         if version != FORMAT_VERSION:
             raise StoreError(
-                f"expected a record of format_version {FORMAT_VERSION}, got {version!r}",
+                f"expected a record of format_version {FORMAT_VERSION}, got {version!r:.40}",
                 hint="use the release of qwen-vlmbench that wrote this folder, or --fresh",
             )
-        names = {f.name for f in dataclasses.fields(cls)}
-        if values.keys() != names:
-            odd = sorted(values.keys() ^ names)
-            raise StoreError(f"expected the fields of format_version {version}; differing: {odd}")
-        parts = values["key_parts"]
-        if not isinstance(parts, dict) or not all(isinstance(one, str) for one in parts.values()):
-            raise StoreError(f"expected key_parts that map names to digits, got {parts!r:.80}")
-        return cls(**(values | {"key_parts": _shared(tuple(parts.items()))}))
+        if values.keys() != _NAMES:
+            odd = sorted(values.keys() ^ _NAMES)
+            raise StoreError(
+                f"expected the fields of format_version {version}; differing: {odd!r:.200}"
+            )
+        try:
+            check_record(values)
+        except ValueError as error:
+            raise StoreError(f"expected one record, got one with {error}") from error
+        values["key_parts"] = _shared(tuple(values["key_parts"].items()))
+        return cls(**values)
+
+
+_NAMES = frozenset(f.name for f in dataclasses.fields(Record))
 
 
 @lru_cache(maxsize=1024)

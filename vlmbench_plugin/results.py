@@ -13,6 +13,7 @@ from vlmbench_plugin import thumbnails
 from vlmbench_plugin.aggregate import MetricsRow
 from vlmbench_plugin.bench import Bench, bench_of
 from vlmbench_plugin.core import Json, VisionTask
+from vlmbench_plugin.escapes import printable
 from vlmbench_plugin.folder_tables import known_facts, known_specs, metrics_rows, tables
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.items import Outcome
@@ -144,7 +145,7 @@ class Results:
         rows = metrics_rows(found, self._tasks)
         if not rows:
             return None
-        line = terminal.live_line(rows[0], left, seconds)
+        line = printable(terminal.live_line(rows[0], left, seconds))
         self._store.log(line)
         return line
 
@@ -187,7 +188,8 @@ class Results:
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
-        return [*self._lines, *self._bench.notes(), *self._store.notes, *self._rescored]
+        lines = [*self._lines, *self._bench.notes(), *self._store.notes, *self._rescored]
+        return list(map(printable, lines))  # the folder may hold records from elsewhere
 
     def close(self) -> None:
         """Releases the folder."""

@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin.folder_guard import refuse_links
 from vlmbench_plugin.record import FORMAT_VERSION, Record
+from vlmbench_plugin.result_lines import Damaged, bounded_lines
 
 RESULTS = "results.jsonl"
 STALE = "stale.jsonl"
@@ -33,8 +35,8 @@ CORRUPT = "corrupt.jsonl"
 LOCK = "run.lock"
 LOG = "run.log"
 
-Item: TypeAlias = tuple[str, str, str, str, str]
-"""Model, reasoning, category, mode and image id: what a folder holds one record of."""
+Item: TypeAlias = tuple[str, str, str, str, str, str]
+"""Model, reasoning, category, mode, source and image id: what a folder holds one record of."""
 
 
 def default_folder(dataset: str) -> Path:
@@ -80,6 +82,7 @@ class Store:
         folder = fresh_folder(folder) if fresh else folder
         with _told(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            refuse_links(folder, (RESULTS, STALE, CORRUPT, LOCK, LOG))
             lock = _acquire(folder / LOCK)
             try:
                 loaded = _load(folder / RESULTS)
@@ -95,8 +98,23 @@ class Store:
         Raises:
             StoreError: As ``open``.
         """
+        return cls.look(folder)[0]
+
+    @classmethod
+    def look(cls, folder: Path) -> tuple[tuple[Record, ...], list[str]]:
+        """Returns what ``read`` does, and what had to be left out of it, one line each.
+
+        Raises:
+            StoreError: As ``open``.
+        """
+        path, notes = folder / RESULTS, []
         with _told(folder):
-            return tuple(_load(folder / RESULTS).records.values())
+            loaded = _load(path)
+        if loaded.damaged:
+            notes.append(f"{path}: left out damaged lines: {loaded.damaged.numbers()}")
+        if loaded.torn:
+            notes.append(f"{path}: left out an unfinished last line of {loaded.torn} bytes")
+        return tuple(loaded.records.values()), notes
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -131,9 +149,12 @@ class Store:
             StoreError: If it cannot be written.
         """
         path = self.folder / name
+        # An answer may hold half a surrogate pair, which UTF-8 cannot.
+        text = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        refuse_links(self.folder, [str(part) for part in Path(name).parents][:-1])
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, [content.encode() if isinstance(content, str) else content])
+            _replace(path, [text])
 
     def log(self, line: str) -> None:
         """Adds one line with the time (UTC) to ``run.log``.
@@ -165,13 +186,15 @@ class _Loaded:
 
     records: dict[Item, Record] = field(default_factory=dict)
     replaced: list[Record] = field(default_factory=list)
-    corrupt: list[tuple[int, bytes]] = field(default_factory=list)  # line number from 1, content
+    damaged: Damaged = field(default_factory=Damaged)
     torn: int = 0  # bytes of a last line without an end
     whole: int = 0  # bytes before it
 
 
-def _item(record: Record) -> Item:
-    return record.model, record.reasoning, record.category, record.mode, record.image_id
+def item_of(record: Record) -> Item:
+    """Returns which item a record is of."""
+    asked = record.model, record.reasoning, record.category, record.mode
+    return *asked, record.source, record.image_id
 
 
 def _line(record: Record) -> bytes:
@@ -180,10 +203,10 @@ def _line(record: Record) -> bytes:
 
 def _put(record: Record, records: dict[Item, Record], replaced: list[Record]) -> None:
     """Makes ``record`` the one of its item; an earlier one joins ``replaced``."""
-    earlier = records.get(_item(record))
+    earlier = records.get(item_of(record))
     if earlier is not None:
         replaced.append(earlier)
-    records[_item(record)] = record
+    records[item_of(record)] = record
 
 
 def _load(path: Path) -> _Loaded:
@@ -191,16 +214,16 @@ def _load(path: Path) -> _Loaded:
         return _Loaded()
     loaded = _Loaded()
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                loaded.torn = len(line)
+        for number, (line, size, ended) in enumerate(bounded_lines(file), 1):
+            if not ended:
+                loaded.torn = size
                 break
-            loaded.whole += len(line)
-            record = _read_line(line)
+            record = None if line is None else _read_line(line)
             if record is None:
-                loaded.corrupt.append((number, line))
+                loaded.damaged.add(number, loaded.whole, size)
             else:
                 _put(record, loaded.records, loaded.replaced)
+            loaded.whole += size
     return loaded
 
 
@@ -215,7 +238,7 @@ def _read_line(line: bytes) -> Record | None:
 
 
 def _version_of(line: bytes) -> int | None:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         values = json.loads(line)
         if isinstance(values, dict) and isinstance(values.get("format_version"), int):
             return int(values["format_version"])
@@ -228,11 +251,10 @@ def _repair(folder: Path, loaded: _Loaded) -> list[str]:
     if loaded.torn:
         os.truncate(folder / RESULTS, loaded.whole)
         notes.append(f"{RESULTS}: cut an unfinished last line of {loaded.torn} bytes")
-    if loaded.corrupt:
-        _append(folder / CORRUPT, [line for _, line in loaded.corrupt])
-        numbers = ", ".join(str(number) for number, _ in loaded.corrupt)
-        notes.append(f"{RESULTS}: moved damaged lines to {CORRUPT}: {numbers}")
-    if loaded.corrupt or loaded.replaced:
+    if loaded.damaged:
+        _append(folder / CORRUPT, loaded.damaged.copied(folder / RESULTS))
+        notes.append(f"{RESULTS}: moved damaged lines to {CORRUPT}: {loaded.damaged.numbers()}")
+    if loaded.damaged or loaded.replaced:
         _drop(folder, loaded.records, loaded.replaced)
     return notes
 
@@ -240,7 +262,7 @@ def _repair(folder: Path, loaded: _Loaded) -> list[str]:
 def _drop(folder: Path, records: dict[Item, Record], replaced: Iterable[Record]) -> None:
     """Writes ``results.jsonl`` anew; replaced records of another fingerprint become stale."""
     # Stale lines first: a kill between the two steps doubles some and loses none.
-    stale = [record for record in replaced if record.key != records[_item(record)].key]
+    stale = [record for record in replaced if record.key != records[item_of(record)].key]
     if stale:
         _append(folder / STALE, map(_line, stale))
     _replace(folder / RESULTS, map(_line, records.values()))
@@ -276,7 +298,9 @@ def _replace(path: Path, chunks: Iterable[bytes]) -> None:
     """Writes a file beside ``path`` and renames it; the folder's lock makes its name unique."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        # What a kill left, or a link that leads elsewhere, is not written to.
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())

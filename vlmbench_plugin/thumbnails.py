@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +18,27 @@ FOLDER = "images"
 MAX_SIDE = 512
 """Pixels of the longer side."""
 MAX_PER_CATEGORY = 200
+
+_LONGEST = 200
+"""Bytes of a file's name, its ending left out: file systems take 255."""
+_PLAIN = re.compile(r"[\w-][\w.-]{0,99}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def file_name(category: str, image_id: str) -> str:
+    """Returns the name of an image's small copy, below the folder of them all.
+
+    Names of a record from elsewhere may hold anything, such as ``../../x``: what is no plain name
+    is told by its hash.
+    """
+    return f"{_plain(category)}/{_plain(image_id)}.png"
+
+
+def _plain(name: str) -> str:
+    if _PLAIN.fullmatch(name) and len(name.encode()) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{_UNSAFE.sub('-', name)[:40]}~{digest}"
 
 
 def thumbnails(
@@ -43,11 +66,6 @@ def thumbnails(
             if name in have or index >= len(source) or source[index].image_id != cases[index]:
                 continue
             yield name, _small(source[index].image())
-
-
-def file_name(category: str, image_id: str) -> str:
-    """Returns the name of an image's small copy, below the folder of them all."""
-    return f"{category}/{image_id}.png"
 
 
 def names(folder: Path) -> frozenset[str]:

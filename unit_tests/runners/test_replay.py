@@ -6,33 +6,21 @@ from typing import Any, Literal
 
 import pytest
 
+from unit_tests.records import failed_record, make_record
 from vlmbench_plugin.core import ModelSpec, Request
 from vlmbench_plugin.errors import RunnerError, StoreError, UnknownNameError, UsageError
-from vlmbench_plugin.record import FORMAT_VERSION, Record
+from vlmbench_plugin.record import Record
 from vlmbench_plugin.runners.replay import ReplayRunner
 from vlmbench_plugin.settings import Settings
-
-EMPTY: dict[str, Any] = {field.name: None for field in dataclasses.fields(Record)} | {
-    "key_parts": {}
-}
 
 
 def record(index: int, **changes: Any) -> Record:
     facts: dict[str, Any] = {
         "model": "toy",
-        "reasoning": "off",
-        "category": "ocr_text",
-        "mode": "json_mode",
-        "image_id": f"image-{index}",
         "case_index": index,
-        "format_version": FORMAT_VERSION,
-        "status": "passed",
-        "runner": "vlm",
         "raw_text": f'{{"lines": ["\ud800 {index}"]}}',
-        "finish_reason": "stop",
-        "constraint": "none",
     }
-    return Record(**(EMPTY | facts | changes))
+    return make_record(f"image-{index}", **(facts | changes))
 
 
 def request(index: int) -> Request:
@@ -96,7 +84,7 @@ def test_an_answer_is_replayed_with_or_without_its_thinking(tmp_path: Path) -> N
 
 
 def test_an_item_without_text_is_named_and_the_next_one_follows(tmp_path: Path) -> None:
-    failed = record(1, status="error", error="out of memory", raw_text=None, finish_reason=None)
+    failed = failed_record("image-1", model="toy", case_index=1)
     generations = runner(write(tmp_path, failed, record(2))).generate(map(request, range(3)))
     with pytest.raises(
         RunnerError, match=r"record of toy-ocr_text-json_mode-0000 in .* found none"

@@ -14,10 +14,11 @@ the one that ``hf auth login`` stored.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vlmbench_plugin.core import Json
@@ -160,6 +161,8 @@ def _open_split(table: Table | Joined, source: Source) -> _Split:
         )
         found = {split: list(files) for split, files in builder.config.data_files.items()}
         split = _first_of(table, source, list(found))
+        if source.mirrored:
+            _refuse_strangers(found[split], source)
         files = read_footers(found[split])
         stored = datasets.Features.from_arrow_schema(files[0].metadata.schema.to_arrow_schema())
     columns = _columns(table)
@@ -168,6 +171,17 @@ def _open_split(table: Table | Joined, source: Source) -> _Split:
     # What the card says comes first: a file that other programs wrote names no classes.
     features = {**stored.to_dict(), **(builder.info.features or stored).to_dict()}
     return _Split(split, source, ParquetRows(files, columns), features)
+
+
+def _refuse_strangers(files: Sequence[str], source: Source) -> None:
+    """Refuses files outside of a local copy, which the copy's own card may name."""
+    for file in files:
+        # Links have been looked at (mirrors.py); those inside the data folder are followed.
+        if not Path(os.path.normpath(file)).is_relative_to(source.base):
+            raise DataError(
+                f"expected files inside {source.base}, got {file!r:.200}, which it names",
+                hint="copy the table again, as it is on the hub",
+            )
 
 
 def _columns(table: Table | Joined) -> list[str]:
@@ -191,6 +205,12 @@ def _partial_copy(folder: Path, config: str | None) -> dict[str, Any]:
         return {}
     card = DatasetCard.load(path).data
     configs = card.to_dict().get("configs") or []
+    for pattern in _texts(configs):
+        if "://" in pattern or PurePosixPath(pattern).is_absolute() or ".." in pattern.split("/"):
+            raise DataError(
+                f"expected names of files inside {folder}, got {pattern!r:.80} in its card",
+                hint="copy the table again, as it is on the hub",
+            )
     default = [entry for entry in configs if len(configs) == 1 or entry.get("default")]
     chosen = [entry for entry in configs if entry["config_name"] == (config or "default")]
     for entry in chosen or (default if config is None else []):
@@ -203,6 +223,14 @@ def _partial_copy(folder: Path, config: str | None) -> dict[str, Any]:
             patterns = {item["split"]: item["path"] for item in here}
             return {"data_files": patterns, "features": info and info.features}
     return {}
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _any_file(folder: Path, patterns: str | list[str]) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from vlmbench_plugin.core import Case, Identity, Json, VisionTask
 from vlmbench_plugin.data.manifests import MANIFEST, Entry, read_manifest
-from vlmbench_plugin.data.own_checks import outside, printable
+from vlmbench_plugin.data.own_checks import outside
 from vlmbench_plugin.errors import DataError
+from vlmbench_plugin.escapes import printable
 from vlmbench_plugin.pictures import Picture, open_rgb
 from vlmbench_plugin.settings import Settings
 

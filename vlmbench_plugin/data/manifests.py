@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vlmbench_plugin.core import Json, Truth, VisionTask, Vocabulary, VocabularyRule
-from vlmbench_plugin.data.own_checks import Leaf, did_you_mean, printable
+from vlmbench_plugin.data.own_checks import Leaf, did_you_mean
 from vlmbench_plugin.data.own_lines import (
     AS_UTF8,
     KEYS,
@@ -26,6 +26,7 @@ from vlmbench_plugin.data.own_lines import (
 )
 from vlmbench_plugin.data.own_truth import OwnTruth, legal, read_truth
 from vlmbench_plugin.errors import DataError
+from vlmbench_plugin.escapes import printable
 
 MANIFEST = "manifest.jsonl"
 

@@ -43,11 +43,13 @@ def find_mirror(table: Table | Joined, data_dir: Path) -> Mirror:
     """Returns the first of a table's ids that has a folder.
 
     Raises:
-        DataError: If there is none; it names the folders that were looked for.
+        DataError: If there is none; it names the folders that were looked for. Or if a link in it
+            leads out of the data folder.
     """
     mirrors = [Mirror(hub_id, data_dir / hub_id) for hub_id in table.hub_ids]
     for mirror in mirrors:
         if mirror.folder.is_dir():
+            _refuse_links(mirror.folder, data_dir)
             return mirror
     pinned = f" --revision {table.revision}" if table.revision else ""
     first = mirrors[0]
@@ -57,3 +59,18 @@ def find_mirror(table: Table | Joined, data_dir: Path) -> Mirror:
         hint=f"hf download --repo-type dataset {first.hub_id}{pinned} --local-dir {first.folder}"
         ", or run without --data-dir to read it from the hub",
     )
+
+
+def _refuse_links(folder: Path, data_dir: Path) -> None:
+    """Refuses a copy that holds, or is, a link to somewhere outside of the data folder."""
+    root = data_dir.resolve()
+    paths = [folder]
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += [Path(here, name) for name in (*folders, *files) if not name.startswith(".")]
+    for path in paths:
+        if not path.resolve().is_relative_to(root):
+            raise DataError(
+                f"expected a copy inside {data_dir}, got {path}, a link that leads out of it",
+                hint="copy the files themselves (cp -rL), not links to a cache of downloads",
+            )

@@ -62,13 +62,6 @@ def did_you_mean(name: str, valid: Sequence[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid) or 'none'}"
 
 
-def printable(text: str) -> str:
-    """Returns a text that a terminal can be shown: what is not printable is escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
-
-
 def is_name(name: Json, at_most: int) -> bool:
     """Whether a value can stand in a vocabulary.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
+from vlmbench_plugin.escapes import markdown
 from vlmbench_plugin.report import tables
 from vlmbench_plugin.report.heading import Heading, legend
 
@@ -38,16 +39,9 @@ def _grid(grid: tables.Grid) -> str:
 
 
 def _list(sentences: Sequence[str]) -> str:
-    return "\n".join(f"- {_escaped(sentence)}" for sentence in sentences)
+    return "\n".join(f"- {markdown(sentence)}" for sentence in sentences)
 
 
 def _table(cells: Sequence[Sequence[str]]) -> str:
-    header, *lines = ["| " + " | ".join(map(_escaped, line)) + " |" for line in cells]
+    header, *lines = ["| " + " | ".join(map(markdown, line)) + " |" for line in cells]
     return "\n".join([header, "|" + " --- |" * len(cells[0]), *lines])
-
-
-def _escaped(text: str) -> str:
-    """Keeps names from being read as markup: ``_`` and ``*`` in a word stay what they are."""
-    for mark in "\\|*<`":
-        text = text.replace(mark, f"\\{mark}")
-    return text

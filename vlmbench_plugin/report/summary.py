@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.core import Json
+from vlmbench_plugin.escapes import printable
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.report.heading import Heading, legend
 
@@ -70,5 +71,10 @@ def _flat(row: MetricsRow) -> dict[str, Json]:
             low, high = value if value is not None else (None, None)
             flat |= {f"{name}.low": low, f"{name}.high": high}
         else:
-            flat[name] = value
+            flat[name] = _as_text(value) if isinstance(value, str) else value
     return flat
+
+
+def _as_text(name: str) -> str:
+    """Returns a name that no spreadsheet takes for a formula, and no terminal for a command."""
+    return f"'{printable(name)}" if name.startswith(("=", "+", "-", "@")) else printable(name)
