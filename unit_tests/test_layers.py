@@ -23,7 +23,8 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "cells", "costs", "data_check", "decide", "evaluate",
         "findings", "fingerprints", "floors", "gates", "manifest", "merging", "pairing", "ranking",
-        "rescoring", "routing", "stats", "store", "tax", "visual_tokens",
+        "rescoring", "routing", "stale", "stats", "store", "store_files", "store_lock", "tax",
+        "visual_tokens",
     ),
     7: (
         "comparing", "contact_sheets", "folder_tables", "measured", "overlays", "planning",

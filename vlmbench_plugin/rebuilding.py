@@ -11,7 +11,8 @@ from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.folder_tables import known_specs, tables
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.rescoring import is_dated, rescore_folder, unknown_categories
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.tasks import TASKS
 
 

@@ -23,7 +23,9 @@ from vlmbench_plugin.core import (
 )
 from vlmbench_plugin.errors import StoreError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+OLDER: Mapping[int, Mapping[str, Json]] = {1: {"key_parts": {}}}
+"""Older versions that are still read -> the fields that they may lack, and what stands for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,18 +93,19 @@ class Record:
         """Reads one line of ``results.jsonl``.
 
         Raises:
-            StoreError: If the line is not a record of this format version.
+            StoreError: If the line is not a record of this format version or an older one.
         """
         try:
             values = json.loads(line)
         except ValueError as error:
             raise StoreError(f"expected one JSON record, got {line[:80]!r}: {error}") from error
         version = values.get("format_version") if isinstance(values, dict) else None
-        if version != FORMAT_VERSION:
+        if version != FORMAT_VERSION and (not isinstance(version, int) or version not in OLDER):
             raise StoreError(
-                f"expected a record of format_version {FORMAT_VERSION}, got {version!r}",
-                hint="use the release of qwen-vlmbench that wrote this folder, or --fresh",
+                f"expected records of format_version {FORMAT_VERSION} or older, got {version!r}",
+                hint="a newer release of qwen-vlmbench wrote this folder: use that one, or --fresh",
             )
+        values = {**OLDER.get(version, {}), **values, "format_version": FORMAT_VERSION}
         names = {f.name for f in dataclasses.fields(cls)}
         if values.keys() != names:
             odd = sorted(values.keys() ^ names)
