@@ -31,9 +31,9 @@ LEVELS = {
         "rebuilding", "report", "run_plan", "spec_plan", "thumbnails",
     ),
     8: (
-        "bench", "cli", "items", "labeler", "data_command", "hookspecs", "junit", "option_kinds",
-        "option_table", "options", "plan_command", "plugin", "results", "scheduling", "session",
-        "short_options",
+        "bench", "cli", "items", "labeler", "data_command", "hookspecs", "interrupts", "junit",
+        "option_kinds", "option_table", "options", "plan_command", "plugin", "results", "retrying",
+        "scheduling", "session", "short_options", "workers",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

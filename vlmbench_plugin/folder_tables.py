@@ -18,7 +18,7 @@ from vlmbench_plugin.aggregate import (
     leaderboard,
     mean_intervals,
 )
-from vlmbench_plugin.core import ModelSpec, VisionTask
+from vlmbench_plugin.core import Json, ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
@@ -100,16 +100,36 @@ def known_specs(folder: Path) -> dict[str, ModelSpec]:
     Raises:
         StoreError: If the manifest is none of this release.
     """
+    found = known_manifest(folder)
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["models"]
-        return {**MODELS, **{name: ModelSpec(**values) for name, values in found.items()}}
+        named = found["models"] if found else {}
+        return {**MODELS, **{name: ModelSpec(**values) for name, values in named.items()}}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _no_manifest(folder, error) from error
+
+
+def known_manifest(folder: Path) -> dict[str, Json]:
+    """Returns the content of a folder's manifest, {} where there is none.
+
+    Raises:
+        StoreError: If it is no JSON object.
+    """
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return dict(MODELS)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"expected the models of a run in {folder / MANIFEST}, got {error!r}",
-            hint="delete that file: only the sizes of models with names of your own are lost",
-        ) from error
+        return {}
+    except (OSError, ValueError) as error:
+        raise _no_manifest(folder, error) from error
+    if not isinstance(found, dict):
+        raise _no_manifest(folder, TypeError(f"a {type(found).__name__}"))
+    return found
+
+
+def _no_manifest(folder: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"expected the models of a run in {folder / MANIFEST}, got {error!r}",
+        hint="delete that file: only the sizes of models with names of your own are lost",
+    )
 
 
 def _floors(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[str, Floor | None]:

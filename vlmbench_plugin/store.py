@@ -21,6 +21,7 @@ from vlmbench_plugin.record import Record
 from vlmbench_plugin.store_files import (
     RESULTS,
     STALE,
+    Item,
     Loaded,
     append,
     line_of,
@@ -102,6 +103,10 @@ class Store:
     def records(self) -> tuple[Record, ...]:
         """The record of every item, errors included, in the order of their first arrival."""
         return tuple(self._loaded.records.values())
+
+    def record_of(self, item: Item) -> Record | None:
+        """Returns the record of an item, None if it has none."""
+        return self._loaded.records.get(item)
 
     def append(self, record: Record) -> None:
         """Adds one record with one write; it replaces an earlier one of the same item.
