@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from vlmbench_plugin.bench import Bench, bench_of
-from vlmbench_plugin.errors import VlmBenchError
+from vlmbench_plugin.errors import DataError, VlmBenchError
 from vlmbench_plugin.items import CaseRef
 from vlmbench_plugin.options import report_folder
 from vlmbench_plugin.record import Record
@@ -26,7 +26,6 @@ def keep_errors(config: pytest.Config, items: list[pytest.Item]) -> None:
         pytest.UsageError: If the records cannot be read.
     """
     errored, bench = _errored(config), bench_of(config)
-    cells = {item[:3] for item in errored}
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
@@ -35,9 +34,7 @@ def keep_errors(config: pytest.Config, items: list[pytest.Item]) -> None:
         if not isinstance(ref, CaseRef):
             kept.append(item)
             continue
-        cell = (params["vlm"], ref.category, ref.mode)
-        again = cell in cells and (*cell, _image_id(ref, bench)) in errored
-        (kept if again else left).append(item)
+        (kept if _ended_badly(params["vlm"], ref, bench, errored) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
@@ -60,7 +57,10 @@ def _errored(config: pytest.Config) -> Errored:
         raise pytest.UsageError(str(error)) from error
 
 
-def _image_id(ref: CaseRef, bench: Bench) -> str:
+def _ended_badly(model: str, ref: CaseRef, bench: Bench, errored: Errored) -> bool:
     source = bench.sources[ref.category]
-    identity = source.identity(ref.index)
-    return (source[ref.index].identity if identity is None else identity).image_id
+    try:
+        identity = source.identity(ref.index) or source[ref.index].identity
+    except DataError:  # an image that cannot be read ended in an error that has no record
+        return True
+    return (model, ref.category, ref.mode, identity.image_id) in errored

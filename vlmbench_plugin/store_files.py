@@ -51,11 +51,11 @@ class Loaded:
     def stale(self) -> Iterator[tuple[Record, Record]]:
         """Yields each replaced record of another fingerprint, and the one that stands instead.
 
-        The others were scored again, or were errors that were tried again: nothing is lost by them.
+        The others were errors, or were scored again: nothing is lost by them.
         """
         for earlier in self.replaced:
             now = self.records[item_of(earlier)]
-            if earlier.key != now.key:
+            if earlier.key != now.key and earlier.status != "error":
                 yield earlier, now
 
 

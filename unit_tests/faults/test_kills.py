@@ -64,9 +64,9 @@ def test_a_killed_controller_of_workers(tmp_path: Path) -> None:
     """Its workers end by themselves, and hold nothing that the next run needs."""
     run(tmp_path, *SMALL, "--collect-only", plugins=["xdist"])
     (tmp_path / "conftest.py").write_text(SLOW)
+    two = (*SMALL, "-n", "2")
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "bench_tests", *plugin_arguments("xdist"), *SMALL]
-        + ["-n", "2"],
+        [sys.executable, "-m", "pytest", "bench_tests", *plugin_arguments("xdist"), *two],
         cwd=tmp_path,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         stdout=subprocess.DEVNULL,
