@@ -90,16 +90,24 @@ class Herald:
             Path(self.file).unlink(missing_ok=True)
 
 
-def say_first(config: pytest.Config) -> None:
-    """Tells the user what the first Ctrl-C does; may be called in a signal's handler.
+def first_word(config: pytest.Config) -> Callable[[], None]:
+    """Returns what tells the user what the first Ctrl-C does, for a signal's handler to call.
 
-    Written past Python's buffers, which the signal may have come in the middle of filling.
+    To be made between tests, while pytest captures nothing. It writes past Python's buffers, which
+    the signal may have come in the middle of filling.
     """
     terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is None:
-        return
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.write(terminal._tw._file.fileno(), _SAID)
+    try:
+        screen = os.dup(terminal._tw._file.fileno())
+    except (AttributeError, OSError, ValueError):  # no terminal, or one that is no file
+        return lambda: None
+    config.add_cleanup(lambda: os.close(screen))
+
+    def say() -> None:
+        with contextlib.suppress(OSError):
+            os.write(screen, _SAID)
+
+    return say
 
 
 interrupts_key = pytest.StashKey[Interrupts]()

@@ -86,10 +86,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if config.option.collectonly or not any(map(_is_ours, session.items)):
         return
-    from vlmbench_plugin.interrupts import Interrupts, interrupts_key, say_first
+    from vlmbench_plugin.interrupts import Interrupts, first_word, interrupts_key
 
     file = getattr(config, "workerinput", {}).get("vlmbench_stop")
-    interrupts = Interrupts(file, lambda: None if is_worker(config) else say_first(config))
+    interrupts = Interrupts(file, first_word(config))
     config.stash[interrupts_key] = interrupts
     interrupts.watch()
     config.add_cleanup(interrupts.release)

@@ -43,6 +43,7 @@ class Controller:
         self._left: Counter[str] = Counter()
         self._ended: dict[str, str] = {}
         self._replayed = 0
+        self._nothing_to_retry = False
         self._workers = Workers(config)
         self._interrupts: Interrupts | None = None
         self._problems: list[str] = []
@@ -70,10 +71,12 @@ class Controller:
 
     def _watch(self) -> None:
         """Lets the first Ctrl-C end the workers' batches, as it does the batch of one process."""
-        from vlmbench_plugin.interrupts import Interrupts, say_first
+        from vlmbench_plugin.interrupts import Interrupts, first_word
+
+        say = first_word(self._config)
 
         def tell() -> None:
-            say_first(self._config)
+            say()
             self._workers.stop()
 
         self._interrupts = Interrupts(on_first=tell)
@@ -185,7 +188,7 @@ class Controller:
             if self._problems and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._config.option.vlm_retry_errors and not session.testscollected:
-            self._problems.append(f"No errors to try again in {report_folder(self._config)}")
+            self._nothing_to_retry = True
             session.exitstatus = pytest.ExitCode.OK
         return (yield)
 
@@ -233,6 +236,9 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Prints the leaderboard, what went wrong, and where the files are."""
+        if self._nothing_to_retry:
+            folder = report_folder(self._config)
+            terminalreporter.write_line(f"vlmbench: no errors to try again in {folder}")
         if self._results is None:
             return
         terminalreporter.section("vlmbench")

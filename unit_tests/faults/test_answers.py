@@ -149,7 +149,7 @@ def test_an_image_that_cannot_be_decoded(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     output = result.stdout.str()
     assert "1 errors: the harness failed, not the model" in output
-    assert "missing" not in output
+    assert "items missing" not in output
     scored = [r for r in records(pytester.path) if r["status"] != "error"]
     assert len(scored) == 2
     log = (pytester.path / "out" / "run.log").read_text()

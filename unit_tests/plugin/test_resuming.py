@@ -78,8 +78,8 @@ def test_retry_errors_runs_the_errors_alone(inside: Inside, pytester: pytest.Pyt
     pytester.makeconftest(MENDED)
     result = inside(*OWN, "-m", BROKEN, "--retry-errors")
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["*4 deselected*"])
-    assert "missing" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["*68 deselected / 4 selected"])
+    assert "items missing" not in result.stdout.str()
     assert "Replayed" not in result.stdout.str()
     assert [r["status"] for r in records(pytester.path)].count("error") == 0
     assert len(records(pytester.path)) == 8
@@ -90,7 +90,7 @@ def test_retry_errors_without_any(inside: Inside, pytester: pytest.Pytester) -> 
     before = (pytester.path / "out" / "results.jsonl").read_bytes()
     result = inside(*SMALL, "--retry-errors")
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["No errors to try again in */out"])
+    result.stdout.fnmatch_lines(["vlmbench: no errors to try again in */out"])
     assert (pytester.path / "out" / "results.jsonl").read_bytes() == before
 
 
@@ -109,12 +109,12 @@ def test_retry_errors_under_xdist(tmp_path: Path, workers: str) -> None:
     (tmp_path / "conftest.py").write_text(MENDED)
     again = run(tmp_path, *arguments, "--retry-errors", plugins=["xdist"])
     assert again.exit == 0, again.output
-    assert "missing" not in again.output
+    assert "items missing" not in again.output
     assert [r["status"] for r in again.records()].count("error") == 0
     assert len(again.records()) == 8
     none = run(tmp_path, *arguments, "--retry-errors", plugins=["xdist"])
     assert none.exit == 0, none.output
-    assert "No errors to try again" in none.output
+    assert "no errors to try again" in none.output
 
 
 @pytest.mark.parametrize("most", [("-x",), ("--maxfail", "2")])
@@ -141,7 +141,7 @@ def test_last_failed_runs_the_errors(inside: Inside, pytester: pytest.Pytester) 
     pytester.makeconftest(MENDED)
     result = inside(*OWN, "-m", BROKEN, "--lf")
     assert result.ret == pytest.ExitCode.OK
-    assert "missing" not in result.stdout.str()
+    assert "items missing" not in result.stdout.str()
     assert [r["status"] for r in records(pytester.path)].count("error") == 0
     assert len(records(pytester.path)) == 8
 
@@ -160,7 +160,7 @@ def test_what_is_deselected_is_not_missing(
 ) -> None:
     result = inside(*SMALL, *chosen)
     assert result.ret == pytest.ExitCode.OK
-    assert "missing" not in result.stdout.str()
+    assert "items missing" not in result.stdout.str()
     assert len(records(pytester.path)) == count
     again = inside(*SMALL)
     assert again.ret == pytest.ExitCode.OK
