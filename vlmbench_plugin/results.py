@@ -33,6 +33,7 @@ from vlmbench_plugin.report import terminal
 from vlmbench_plugin.rescoring import rescore_folder, today
 from vlmbench_plugin.retrying import errors_of
 from vlmbench_plugin.runners import needs_pixels
+from vlmbench_plugin.stale import mixed
 from vlmbench_plugin.store import Store
 from vlmbench_plugin.store_files import item_of
 from vlmbench_plugin.tasks import TASKS

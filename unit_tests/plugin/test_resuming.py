@@ -20,12 +20,19 @@ def test_stale_records_are_set_aside_with_count_and_reason(
 ) -> None:
     first = inside(*SMALL)
     assert "Set aside" not in first.stdout.str()
+    assert "Mixed" not in first.stdout.str()
     old = (pytester.path / "out" / "results.jsonl").read_text().splitlines()
     result = inside(*SMALL, "--max-pixels", "4096", "--n", "4")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
         ["Set aside in stale.jsonl, 16 records of earlier runs:", "  16: another pixel cap"]
     )
+    for category in ("image_classification", "data_type_differentiation"):
+        result.stdout.fnmatch_lines(
+            [
+                f"Mixed: 2 of 6 records of tiny-qwen3vl {category} constrained were asked with *pixel*"
+            ]
+        )
     stale = (pytester.path / "out" / "stale.jsonl").read_text().splitlines()
     assert set(stale) <= set(old)
     assert len(stale) == len(set(stale)) == 16
