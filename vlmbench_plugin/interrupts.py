@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def first_word(config: pytest.Config) -> Callable[[], None]:
     To be made between tests, while pytest captures nothing. It writes past Python's buffers, which
     the signal may have come in the middle of filling.
     """
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     try:
         screen = os.dup(terminal._tw._file.fileno())
     except (AttributeError, OSError, ValueError):  # no terminal, or one that is no file

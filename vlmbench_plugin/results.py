@@ -188,13 +188,9 @@ class Results:
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
-        return [
-            *self._lines,
-            *self._bench.notes(),
-            *self._store.notes,
-            *self._rescored,
-            *self._store.stale_lines(),
-        ]
+        store = self._store
+        kept = [*store.notes, *store.stale_lines(), *mixed(store.records), *self._rescored]
+        return [*self._lines, *self._bench.notes(), *kept]
 
     def gate(self, row: MetricsRow) -> str | None:
         """Returns why a row does not meet ``--min-yield``, or None."""

@@ -48,9 +48,7 @@ def errors_of(records: Iterable[Record]) -> list[tuple[str, str, str, str]]:
 def _errored(config: pytest.Config) -> Errored:
     if hasattr(config, "workerinput"):
         sent = json.loads(config.workerinput["vlmbench_errors"])
-        return frozenset(
-            (model, category, mode, i) for model, category, mode, i in json.loads(sent)
-        )
+        return frozenset((model, category, mode, image) for model, category, mode, image in sent)
     try:
         return frozenset(errors_of(Store.read(report_folder(config))))
     except VlmBenchError as error:

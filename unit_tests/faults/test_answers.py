@@ -23,8 +23,8 @@ ANSWERS = {
     3: "[" * 100_000,
     4: '{"label": "\x00\x1b[31m\r\n"}',
 }
-ONE = ("--runner", "stub", "--n", "6", "--report-dir", "out", "--mode", "json_mode")
-ONE += ("--category", "image_classification")
+CATEGORY = ("--category", "image_classification", "--mode", "json_mode")
+ONE = ("--runner", "stub", "--n", "6", "--report-dir", "out", *CATEGORY)
 PATCHED = """
 from unit_tests.faults.test_answers import saying
 from vlmbench_plugin.runners.stub import StubRunner
@@ -143,8 +143,7 @@ def test_an_image_that_cannot_be_decoded(
     else:
         Image.effect_noise((300, 300), 50).save(path)
         path.write_bytes(path.read_bytes()[:9000])
-    only = ("--runner", "stub", "--report-dir", "out", "--data-dir", "mine")
-    only += ("--category", "image_classification", "--mode", "json_mode")
+    only = ("--runner", "stub", "--report-dir", "out", "--data-dir", "mine", *CATEGORY)
     result = inside(*only)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     output = result.stdout.str()
