@@ -30,7 +30,7 @@ from vlmbench_plugin.manifest import hashes, manifest, resumed
 from vlmbench_plugin.options import own_tasks, report_folder, settings_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import terminal
-from vlmbench_plugin.rescoring import rescore_folder, today
+from vlmbench_plugin.rescoring import as_scored, rescore_folder
 from vlmbench_plugin.retrying import errors_of
 from vlmbench_plugin.runners import needs_pixels
 from vlmbench_plugin.stale import mixed
@@ -239,7 +239,7 @@ def done_and_errors(
         return {}, []
     tasks, everything = _tasks(config), settings_of(config).rescore
     records = Store.read(report_folder(config))
-    done = _done(today(record, tasks, everything=everything) for record in records)
+    done = _done(as_scored(record, tasks, everything=everything) for record in records)
     return done, errors_of(records)
 
 

@@ -110,6 +110,20 @@ def test_a_scorer_that_raises_or_returns_no_score(
     assert "test_label[tiny-qwen3vl-broken-constrained-0001]" in log
 
 
+def test_a_scorer_that_raises_when_scoring_again(inside: Inside, pytester: pytest.Pytester) -> None:
+    one = ("--runner", "stub", "--runner-arg", "faults=none", "--n", "2", "--report-dir", "out")
+    arguments = (*one, "--mode", "constrained", "-m", "dots")
+    pytester.makeconftest(OWN_TASKS)
+    assert inside(*arguments).ret == pytest.ExitCode.OK
+    before = records(pytester.path)
+    pytester.makeconftest(OWN_TASKS.replace('task("dots", right)', 'task("dots", broken)'))
+    result = inside(*arguments, "--rescore")
+    assert result.ret == pytest.ExitCode.OK
+    told = "Not scored again, 2 records of dots: ValueError: the scorer is broken"
+    assert told in result.stdout.str()
+    assert records(pytester.path) == before
+
+
 def bomb(path: Path) -> None:
     """Writes a valid PNG of 50,000 x 50,000 grey pixels that takes a few kilobytes."""
 
