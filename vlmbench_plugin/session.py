@@ -133,16 +133,16 @@ class Controller:
         if self._results is None:
             self._results = self._open()
         try:
-            self._take(report, status, self._results)
+            self._store(report, status, self._results)
+            if group is not None and report.nodeid not in self._ended:
+                self._left[group] -= 1
+            self._ended[report.nodeid] = status
+            if group is not None and self._left[group] == 0:
+                self._show_line(self._results, group)
         except StoreError as error:  # the model's time is not spent on what cannot be kept
             pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))
-        if group is not None and report.nodeid not in self._ended:
-            self._left[group] -= 1
-        self._ended[report.nodeid] = status
-        if group is not None and self._left[group] == 0:
-            self._show_line(self._results, group)
 
-    def _take(self, report: pytest.TestReport, status: str, results: Results) -> None:
+    def _store(self, report: pytest.TestReport, status: str, results: Results) -> None:
         """Stores what one item ended with."""
         record = getattr(report, "vlmbench_record", None)
         said = getattr(report, "vlmbench_error", None) or str(report.longrepr)
