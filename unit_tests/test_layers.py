@@ -27,7 +27,8 @@ LEVELS = {
         "acceptance", "aggregate", "asking", "baselines", "cells", "costs", "data_check", "decide",
         "evaluate", "findings", "fingerprints", "floors", "folder_guard", "folder_manifest",
         "gate_figures", "gates", "manifest", "merging", "pairing", "published", "ranking",
-        "rescoring", "result_lines", "routing", "stats", "store", "swaps", "tax", "visual_tokens",
+        "rescoring", "result_lines", "routing", "stale", "stats", "store", "store_files",
+        "store_lock", "swaps", "tax", "visual_tokens",
     ),
     7: (
         "comparing", "comparing_published", "contact_sheets", "folder_tables", "measured",
@@ -35,10 +36,10 @@ LEVELS = {
         "route_file", "run_plan", "sides", "spec_plan", "thumbnails",
     ),
     8: (
-        "bench", "cli", "compare_command", "data_command", "hookspecs", "items", "junit", "labeler",
-        "merge_command", "option_kinds", "option_table", "options", "plan_command", "plugin",
-        "results", "route_command", "run_gates", "scheduling", "session", "short_options",
-        "weights",
+        "bench", "cli", "compare_command", "data_command", "hookspecs", "interrupts", "items",
+        "junit", "labeler", "merge_command", "option_kinds", "option_table", "options",
+        "plan_command", "plugin", "results", "retrying", "route_command", "run_gates", "scheduling",
+        "session", "short_options", "weights", "workers",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from unit_tests.records import make_record as record
 from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json
-from vlmbench_plugin.manifest import manifest
+from vlmbench_plugin.manifest import hashes, manifest, resumed
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.settings import Settings
 
@@ -109,3 +110,40 @@ def test_commit_is_that_of_the_current_folder(
         [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
     assert make()["commit"] == head
+
+
+def test_a_resumed_folder_keeps_what_earlier_runs_wrote() -> None:
+    first = {
+        **make(("first",)),
+        "data": {"ocr_text": {"source": "photo"}, "segmentation": {"source": "coco"}},
+        "runner": {"qwen3.5-4b": {"dtype": "bfloat16"}},
+        "prompts": {"segmentation": "def"},
+    }
+    once = resumed(make(("second",), facts={"tiny-qwen3vl": {"dtype": "float32"}}), first)
+    twice = resumed(make(("third",)), once)
+    assert twice["command"] == ["third"]
+    assert [run["command"] for run in twice["earlier"]] == [["first"], ["second"]]
+    assert twice["earlier"][0]["packages"] == first["packages"]
+    assert twice["data"] == {
+        "ocr_text": {"source": "synthetic"},
+        "segmentation": {"source": "coco"},
+    }
+    assert twice["runner"].keys() == {"qwen3.5-4b", "tiny-qwen3vl"}
+    assert twice["prompts"] == {"ocr_text": "abc", "segmentation": "def"}
+    assert resumed(first, {}) == {**first, "earlier": []}
+    assert json.loads(json.dumps(twice, allow_nan=False)) == twice
+
+
+def test_hashes_name_prompt_schema_and_grammar_of_every_cell() -> None:
+    same = {"prompt": "p1", "schema": "s1", "grammar": "g1", "revision": "r1", "seed": "x"}
+    records = [record("a", key_parts=same), record("b", key_parts=same)]
+    records += [record(str(n), mode="constrained", key_parts={"prompt": str(n)}) for n in range(9)]
+    assert hashes([*records, record("old", category="bbox_grounding", key_parts={})]) == {
+        "m ocr_text json_mode": {
+            "prompt": ["p1"], "schema": ["s1"], "grammar": ["g1"], "revision": ["r1"]
+        },
+        "m ocr_text constrained": {
+            "prompt": list("01234567"), "schema": [], "grammar": [], "revision": []
+        },
+        "m bbox_grounding json_mode": {"prompt": [], "schema": [], "grammar": [], "revision": []},
+    }  # fmt: skip

@@ -14,7 +14,7 @@ from unit_tests.records import failed_record, make_record
 from vlmbench_plugin.folder_tables import tables
 from vlmbench_plugin.merging import Folder, Merged, merge, merge_lines
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.store import item_of
+from vlmbench_plugin.store_files import item_of
 
 
 def merged(*folders: Sequence[Record]) -> Merged:

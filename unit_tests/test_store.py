@@ -17,7 +17,7 @@ import pytest
 from unit_tests.records import failed_record as failed
 from unit_tests.records import make_record as make
 from vlmbench_plugin.errors import StoreError
-from vlmbench_plugin.record import Record
+from vlmbench_plugin.record import FORMAT_VERSION, Record
 from vlmbench_plugin.store import Store, default_folder, fresh_folder
 
 HOLDER = """
@@ -93,12 +93,14 @@ def test_every_truncation_recovers_and_goes_on(tmp_path: Path) -> None:
     folder, path = tmp_path, tmp_path / "results.jsonl"
     for cut in range(len(content) + 1):
         path.write_bytes(content[:cut])
-        whole = (first, second)[: (cut >= ends[0]) + (cut >= sum(ends))]
+        # A line that lacks its newline alone lacks nothing.
+        whole = (first, second)[: (cut >= ends[0] - 1) + (cut >= sum(ends) - 1)]
         assert Store.read(folder) == whole
         assert path.stat().st_size == cut
         with closing(Store.open(folder)) as store:
             assert store.records == whole
-            assert bool(store.notes) == (cut not in (0, ends[0], sum(ends)))
+            kept = {end - less for end in (ends[0], sum(ends)) for less in (0, 1)}
+            assert bool(store.notes) == (cut not in {0, *kept})
             store.append(third)
         assert path.read_bytes().splitlines() == [r.to_json().encode() for r in (*whole, third)]
 
@@ -129,16 +131,33 @@ def test_record_that_lacks_a_field_is_damaged(folder: Path) -> None:
     assert len(lines_of(folder / "corrupt.jsonl")) == 1
 
 
-def test_another_format_version_is_refused_and_the_file_kept(folder: Path) -> None:
+def test_a_newer_format_version_is_refused_and_the_file_kept(folder: Path) -> None:
     fill(folder, make("a"))
     path = folder / "results.jsonl"
-    newer = path.read_text().replace('"format_version":1', '"format_version":2')
+    now, then = f'"format_version":{FORMAT_VERSION}', f'"format_version":{FORMAT_VERSION + 1}'
+    newer = path.read_text().replace(now, then)
+    assert newer != path.read_text()
     path.write_text(newer + "torn", encoding="utf-8")
-    with pytest.raises(StoreError, match=r"format_version 1, got 2(?s:.*)--fresh"):
+    with pytest.raises(StoreError, match=r"format_version 2 or older, got 3(?s:.*)newer release"):
         Store.open(folder)
     assert path.read_text() == newer + "torn"
     path.write_text("", encoding="utf-8")
     assert load(folder) == ()
+
+
+def test_an_older_format_version_is_read_and_goes_on(folder: Path) -> None:
+    """Version 1 was written with ``key_parts`` and, before, without."""
+    folder.mkdir(parents=True)
+    values = json.loads(make("a").to_json()) | {"format_version": 1}
+    without = {name: value for name, value in values.items() if name != "key_parts"}
+    lines = [without, values | {"image_id": "b", "key_parts": {"prompt": "12345678"}}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "results.jsonl").write_text(text, encoding="utf-8")
+    expected = (make("a"), make("b", key_parts={"prompt": "12345678"}))
+    assert load(folder) == expected
+    fill(folder, make("a", "new", key_parts={"prompt": "0"}))
+    assert load(folder) == (make("a", "new", key_parts={"prompt": "0"}), expected[1])
+    assert len(lines_of(folder / "stale.jsonl")) == 1
 
 
 def test_new_fingerprint_makes_the_old_record_stale(folder: Path) -> None:
@@ -158,6 +177,71 @@ def test_records_of_different_items_live_together(folder: Path, field: str) -> N
     fill(folder, make("a"), other)
     assert load(folder) == (make("a"), other)
     assert not (folder / "stale.jsonl").exists()
+
+
+def test_what_is_set_aside_is_counted_with_the_reason(folder: Path) -> None:
+    def parts(prompt: str = "0", revision: str = "0") -> dict[str, str]:
+        return {"prompt": prompt, "revision": revision}
+
+    fill(
+        folder,
+        *(make(name, "old", key_parts=parts()) for name in "abc"),
+        make("d", "old"),
+        make("e", "old", key_parts=parts()),
+        failed("f", "same"),
+    )
+    with closing(Store.open(folder)) as store:
+        assert store.stale_lines() == []
+        for name in "ab":
+            store.append(make(name, "new", key_parts=parts(prompt="1")))
+        store.append(make("c", "new", key_parts=parts()))
+        store.append(make("d", "new", key_parts=parts()))
+        store.append(make("e", "new", key_parts=parts("1", "1")))
+        store.append(make("f", "same"))
+        assert store.stale_lines() == [
+            "Set aside in stale.jsonl, 5 records of earlier runs:",
+            "  2: another prompt",
+            "  1: another image, or question about it",
+            "  1: another prompt and model revision",
+            "  1: another fingerprint (an older release did not store its parts)",
+        ]
+    assert len(lines_of(folder / "stale.jsonl")) == 5
+
+
+@pytest.mark.parametrize("open_end", [False, True])
+def test_what_another_program_appends_meanwhile_costs_no_record(
+    folder: Path, open_end: bool
+) -> None:
+    foreign = make("z", "k9").to_json().encode() + b"\nnot ours" + b"\n" * (not open_end)
+    with closing(Store.open(folder)) as store:
+        store.append(make("a"))
+        with (folder / "results.jsonl").open("ab") as file:
+            file.write(foreign)
+        store.append(make("b", "k2"))
+    assert store.notes[0] == "results.jsonl: another program changed it during the run"
+    assert store.records == (make("a"), make("z", "k9"), make("b", "k2"))
+    assert load(folder) == store.records
+    assert (folder / "corrupt.jsonl").read_bytes() == b"not ours\n"
+
+
+@pytest.mark.parametrize("step", ["emptied", "deleted", "replaced"])
+def test_a_file_that_is_taken_away_meanwhile_is_written_again(folder: Path, step: str) -> None:
+    path = folder / "results.jsonl"
+    fill(folder, make("a", "old"), make("b"))
+    with closing(Store.open(folder)) as store:
+        store.append(make("a", "new"))
+        if step == "emptied":
+            path.write_bytes(b"")
+        else:
+            path.unlink()
+        if step == "replaced":
+            path.write_bytes(make("z").to_json().encode() + b"\n")
+        store.append(make("c"))
+    expected = {"a", "b", "c"} | ({"z"} if step == "replaced" else set())
+    found = {record.image_id: record for record in load(folder)}
+    assert found.keys() == expected
+    assert found["a"].key == "new"
+    assert lines_of(folder / "stale.jsonl") == [make("a", "old").to_json()]
 
 
 def test_error_that_was_tried_again_is_dropped(folder: Path) -> None:
@@ -194,6 +278,42 @@ def test_lock_of_a_killed_run_is_taken_over(folder: Path, holder: subprocess.Pop
     with closing(Store.open(folder)) as store:
         store.append(make("a"))
         assert f"process {os.getpid()} on" in (folder / "run.lock").read_text()
+
+
+def test_a_run_that_ended_without_closing_is_told(
+    folder: Path, holder: subprocess.Popen[str]
+) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with closing(Store.open(folder)) as store:
+        name = f"process {holder.pid} on {socket.gethostname()}"
+        assert store.notes == [f"run.lock: {name} ended without closing this folder"]
+    with closing(Store.open(folder)) as store:
+        assert store.notes == []
+
+
+def test_a_lock_that_a_dead_runs_child_still_holds_is_told_apart(folder: Path) -> None:
+    """A process that was forked shares the lock: an engine that outlives the run that made it."""
+    forking = (
+        "import os, pathlib, sys, time\n"
+        "from vlmbench_plugin.store import Store\n"
+        "store = Store.open(pathlib.Path(sys.argv[1]))\n"
+        "child = os.fork()\n"
+        "if child:\n"
+        "    print(os.getpid(), child, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.close(1)\n"
+        "time.sleep(60)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", forking, str(folder)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    parent, child = map(int, done.stdout.split())
+    try:
+        with pytest.raises(StoreError, match=rf"process {parent} on .* has ended(?s:.*)fuser"):
+            Store.open(folder)
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_lock_text_of_a_dead_process_does_not_lock(folder: Path) -> None:
@@ -256,16 +376,22 @@ def test_full_disk_while_appending_keeps_whole_lines(
         file = store._file
 
         class Full:
-            """Takes ten bytes, as a disk that is about to be full does."""
+            """Takes ten bytes and no more, as a disk that is about to be full does."""
+
+            left = 10
 
             def write(self, line: bytes) -> int:
-                return file.write(line[:10])
+                if not self.left:
+                    full_disk()
+                taken = file.write(line[: self.left])
+                self.left -= taken
+                return int(taken)
 
             def __getattr__(self, name: str) -> Any:
                 return getattr(file, name)
 
         monkeypatch.setattr(store, "_file", Full())
-        with pytest.raises(StoreError, match="part of the line"):
+        with pytest.raises(StoreError, match="No space left"):
             store.append(make("b"))
         monkeypatch.undo()
         assert lines_of(folder / "results.jsonl") == [make("a").to_json()]
@@ -303,10 +429,12 @@ def test_folder_that_cannot_be_made_is_an_error_with_a_hint(
 def test_log_gives_each_line_a_time(folder: Path) -> None:
     with closing(Store.open(folder)) as store:
         store.log("started")
-        store.log("two\nlines")
-    logged = [line.split(" ", 1) for line in lines_of(folder / "run.log")]
-    assert [text for _, text in logged] == ["started", "two lines"]
+        store.log("two\nlines, and half a \ud83d pair")
+    first, second, third = lines_of(folder / "run.log")
+    logged = [line.split(" ", 1) for line in (first, second)]
+    assert [text for _, text in logged] == ["started", "two"]
     assert all(time.endswith("+00:00") for time, _ in logged)
+    assert third == "    lines, and half a \\ud83d pair"
 
 
 def test_default_folder_is_named_after_the_data_set() -> None:

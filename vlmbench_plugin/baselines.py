@@ -14,7 +14,8 @@ from vlmbench_plugin.errors import StoreError, UsageError
 from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 
 METRICS = "metrics.jsonl"
 

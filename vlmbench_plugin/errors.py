@@ -59,6 +59,10 @@ class DataError(VlmBenchError):
     """Ground truth is missing, malformed, or beyond a bound of its task."""
 
 
+class ScoreError(VlmBenchError):
+    """A scorer returned what is no score, such as NaN or 1.5."""
+
+
 class StoreError(VlmBenchError):
     """The results folder cannot be read or written."""
 

@@ -20,13 +20,15 @@ from vlmbench_plugin.core import (
     VisionTask,
     Vocabulary,
 )
-from vlmbench_plugin.errors import DataError
+from vlmbench_plugin.errors import DataError, ScoreError
 from vlmbench_plugin.fields import Artifacts, artifacts
 from vlmbench_plugin.fingerprints import Fingerprint
 from vlmbench_plugin.record import FORMAT_VERSION, Record
 from vlmbench_plugin.settings import Settings
 
 PIXEL_DECIMALS = 2
+_ROUNDING = 1e-9
+"""A mean of scores may end beyond 1 by its last digit."""
 
 
 def evaluate(
@@ -51,6 +53,10 @@ def evaluate(
 
     Returns:
         A record whose status is ``passed`` or ``missed``.
+
+    Raises:
+        ScoreError: If the task's scorer returns no score.
+        Exception: Whatever the scorer raised.
     """
     facts = _facts(task, case, spec, request, settings, fingerprint)
     finished = generation.finish_reason == "stop"
@@ -165,9 +171,10 @@ def _read(
         return measured
     answer, clamped = _to_pixels(built, parsed.value, facts["frame"], facts)
     score = task.score(answer, facts["truth"], vocabulary)
-    passed = score.primary >= facts["right_at"]
+    primary = _share(score.primary, task)
+    passed = primary >= facts["right_at"]
     return measured | {
-        "primary_score": score.primary,
+        "primary_score": primary,
         "passed": passed,
         "failure": None if passed else _diagnose(task, built, parsed.value, facts, vocabulary),
         "secondary": dict(score.secondary),
@@ -177,6 +184,16 @@ def _read(
         "clamped": clamped,
         "status": "passed" if passed else "missed",
     }
+
+
+def _share(score: float, task: VisionTask) -> float:
+    """Returns a primary score that is one, rounding of a last digit mended."""
+    if not -_ROUNDING <= score <= 1 + _ROUNDING:  # NaN is in no range
+        raise ScoreError(
+            f"expected a score from 0 to 1 of task {task.category}, got {score!r}",
+            hint="this item is an error until the task's scorer is mended",
+        )
+    return min(max(score, 0.0), 1.0)
 
 
 def _to_pixels(

@@ -18,12 +18,12 @@ from vlmbench_plugin.aggregate import (
     leaderboard,
     mean_intervals,
 )
-from vlmbench_plugin.core import Json, ModelSpec, VisionTask
+from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError, VlmBenchError
 from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
-from vlmbench_plugin.folder_manifest import read_manifest, specs_of
+from vlmbench_plugin.folder_manifest import specs_of
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
@@ -136,12 +136,6 @@ def known_specs(folder: Path) -> dict[str, ModelSpec]:
         StoreError: If the manifest is none of this release.
     """
     return {**MODELS, **specs_of(folder)}
-
-
-def known_facts(folder: Path) -> dict[str, Mapping[str, Json]]:
-    """Returns what the runners of earlier runs said of themselves, by model; none without any."""
-    found = read_manifest(folder).get("runner")
-    return dict(found) if isinstance(found, dict) else {}
 
 
 def _floors(records: Iterable[Record], tasks: Mapping[str, VisionTask]) -> dict[str, Floor | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -62,6 +62,7 @@ class Labeler:
         spec: The model.
         done: Fingerprint -> outcome of the items that need not run again.
         refs: The items of this model that this process may run, in order.
+        stopping: Whether nothing more shall be generated ahead.
         slot: Which of the devices is this process's own.
         workers: How many processes there are.
     """
@@ -72,12 +73,14 @@ class Labeler:
         spec: ModelSpec,
         done: Mapping[str, Outcome],
         refs: Iterable[CaseRef],
+        stopping: Callable[[], bool],
         slot: int = 0,
         workers: int = 1,
     ) -> None:
         self._bench = bench
         self._spec = spec
         self._done = done
+        self._stopping = stopping
         self._slot = slot
         self._workers = workers
         self._chunks: dict[tuple[str, Mode, int], list[CaseRef]] = {}
@@ -94,6 +97,11 @@ class Labeler:
         self._runner: Runner | None = None
         self._failed: VlmBenchError | None = None
         self._told: dict[str, Json] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether items were handed to the runner that pytest has not come to yet."""
+        return bool(self._asked)
 
     def label(self, ref: CaseRef, stash: pytest.Stash) -> None:
         """Asks the model about one case and leaves the outcome in the item's stash.
@@ -180,6 +188,8 @@ class Labeler:
         """Yields the request of an item, then of those after it in its chunk that need one."""
         refs = self._chunks.get(first.chunk, [first])
         for ref in refs[refs.index(first) :]:
+            if ref != first and self._stopping():
+                return
             try:
                 if self._fingerprint(ref).key in self._done:
                     continue

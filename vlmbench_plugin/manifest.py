@@ -16,6 +16,7 @@ from importlib import metadata
 
 from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json, ModelSpec
+from vlmbench_plugin.record import Record
 from vlmbench_plugin.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -33,6 +34,14 @@ _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _KNOWN_FORM = re.compile(r"\b(?:hf_|sk-|ghp_)[\w-]{16,}|(?<=\bBearer )\S+")
 _SHORTEST_SECRET = 8
 _GIT_TIMEOUT_S = 5
+_OF_ONE_RUN = (
+    "package", "started", "finished", "command", "commit", "dataset", "settings", "python",
+    "packages", "machine",
+)  # fmt: skip
+_OF_THE_FOLDER = ("data", "models", "runner", "prompts")
+_HASHED = ("prompt", "schema", "grammar", "revision")
+_DISTINCT = 8
+"""So many hashes of one part are named: with a vocabulary of its own, every image has another."""
 
 
 def manifest(
@@ -96,6 +105,47 @@ def machine() -> dict[str, Json]:
         "cores": os.cpu_count(),
         "host": platform.node(),
     }
+
+
+def resumed(content: Mapping[str, Json], before: Mapping[str, Json]) -> dict[str, Json]:
+    """Returns the manifest of a folder to which an earlier run wrote, too.
+
+    Args:
+        content: The manifest of this run.
+        before: The one that the folder had, {} where it had none.
+
+    Returns:
+        This run's manifest. What describes the records (data, models, runners, prompts) is kept of
+        the earlier ones where this run has no such entry, and ``earlier`` tells of each of them
+        what only holds for one run: its command, settings, versions, times.
+    """
+    if not before:
+        return {**content, "earlier": []}
+    kept = {
+        name: {**(before.get(name) or {}), **(content.get(name) or {})} for name in _OF_THE_FOLDER
+    }
+    last = {name: before[name] for name in _OF_ONE_RUN if name in before}
+    return {**content, **kept, "earlier": [*before.get("earlier", ()), last]}
+
+
+def hashes(records: Iterable[Record]) -> dict[str, Json]:
+    """Returns the hashes of what the stored answers were asked with.
+
+    Args:
+        records: Of the folder.
+
+    Returns:
+        ``<model> <category> <mode>`` -> part of the fingerprint -> its first hashes as in
+        ``key_parts``, at most eight; one unless images have vocabularies of their own.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for record in records:
+        cell = found.setdefault(f"{record.model} {record.category} {record.mode}", {})
+        for name in _HASHED:
+            digest, seen = record.key_parts.get(name), cell.setdefault(name, [])
+            if digest is not None and digest not in seen and len(seen) < _DISTINCT:
+                seen.append(digest)
+    return found
 
 
 def _mask_command(command: Sequence[str]) -> list[str]:

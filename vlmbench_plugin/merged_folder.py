@@ -13,7 +13,8 @@ from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.merging import CONFLICTS, Conflict, Folder, Merged, merge, merge_lines
 from vlmbench_plugin.rebuilding import rebuild
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.thumbnails import file_name
 
 _MAX_IMAGE = 2 * 2**20

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.store import Item, item_of
+from vlmbench_plugin.store_files import Item, item_of
 
 CONFLICTS = "conflicts.jsonl"
 SHOWN = 5

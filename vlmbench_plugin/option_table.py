@@ -177,6 +177,12 @@ OPTIONS: tuple[Option, ...] = (
         help="Start in a new folder (-2, -3, ...) instead of resuming (default: resume)",
     ),
     Option(
+        field="retry_errors",
+        names=("retry-errors",),
+        help="Run the items alone that ended in an error in the report folder (default: all items, "
+        "of which those without an error are replayed)",
+    ),
+    Option(
         field="rescore",
         names=("rescore",),
         help="Score every stored answer again from its raw text, and say which scores changed "

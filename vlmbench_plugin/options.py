@@ -202,6 +202,8 @@ def _check_names(settings: Settings, categories: tuple[str, ...]) -> None:
     except VlmBenchError as error:
         raise pytest.UsageError(str(error)) from error
     _check_data(settings)
+    if settings.retry_errors and settings.fresh:
+        raise pytest.UsageError("--retry-errors reads a folder that --fresh would leave alone")
     if settings.runner == "replay" and settings.replay is None:
         raise pytest.UsageError("--runner replay needs --replay FILE, an earlier results.jsonl")
     if settings.replay is not None and not Path(settings.replay).exists():

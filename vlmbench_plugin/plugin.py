@@ -6,6 +6,7 @@ imports nothing heavy; ``bench.py`` and what it needs are loaded with the first 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,47 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps the items alone that ended in an error, if that is asked for."""
+    if config.option.vlm_retry_errors:
+        from vlmbench_plugin.retrying import keep_errors
+
+        keep_errors(config, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Takes care of Ctrl-C where benchmark items are about to run."""
+    config = session.config
+    if config.option.collectonly or not any(map(_is_ours, session.items)):
+        return
+    from vlmbench_plugin.interrupts import Interrupts, first_word, interrupts_key
+
+    file = getattr(config, "workerinput", {}).get("vlmbench_stop")
+    interrupts = Interrupts(file, first_word(config))
+    config.stash[interrupts_key] = interrupts
+    interrupts.watch()
+    config.add_cleanup(interrupts.release)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Stops after an item if that is asked for and nothing generated ahead waits."""
+    result = yield
+    if _is_ours(item):
+        from vlmbench_plugin.interrupts import REASON, interrupts_key
+
+        interrupts = item.config.stash.get(interrupts_key, None)
+        if interrupts is not None and interrupts.asked and not interrupts.waiting():
+            item.session.shouldstop = REASON
+    return result
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return item.get_closest_marker(BENCH_MARK) is not None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Makes one item of each model, category, mode and case; model-outer.
 
@@ -98,6 +140,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def vlm(request: pytest.FixtureRequest) -> Generator[Labeler]:
     """One model; pytest closes it before it sets up the next."""
     from vlmbench_plugin.bench import bench_of, done_of
+    from vlmbench_plugin.interrupts import interrupts_key
     from vlmbench_plugin.labeler import Labeler
 
     bench = bench_of(request.config)
@@ -107,7 +150,11 @@ def vlm(request: pytest.FixtureRequest) -> Generator[Labeler]:
     asked = [found.params for found in params if found is not None]
     refs = [own["case"] for own in asked if own.get("vlm") == request.param]
     done = done_of(request.config)
-    labeler = Labeler(bench, bench.specs[request.param], done, refs, slot, workers)
+    interrupts = request.config.stash[interrupts_key]
+    labeler = Labeler(
+        bench, bench.specs[request.param], done, refs, lambda: interrupts.asked, slot, workers
+    )
+    interrupts.waiting = lambda: labeler.waiting
     yield labeler
     labeler.close()
 
@@ -117,7 +164,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turns an item's outcome into its report: a miss is set here, never raised."""
-    if item.get_closest_marker(BENCH_MARK) is None:
+    if not _is_ours(item):
         return (yield)
     from vlmbench_plugin.items import facts_key, outcome_key
 
@@ -125,6 +172,8 @@ def pytest_runtest_makereport(
         del item.stash[outcome_key]
     report = yield
     outcome = item.stash.get(outcome_key, None)
+    if call.excinfo is not None and (outcome is None or outcome.status == "error"):
+        vars(report).update(_told(call.excinfo.value))
     if outcome is None:
         if report.failed:
             vars(report).update(vlmbench_status="error")
@@ -148,6 +197,18 @@ def pytest_runtest_makereport(
     if outcome.status == "missed" and report.passed:
         _set_missed(report, outcome.reason, settings_of(item.config).on_miss)
     return report
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    """Returns what the controller stores of an error: whatever ``--tb`` says, the traceback whole.
+
+    Without halves of surrogate pairs, which cannot pass from a worker to the controller.
+    """
+    texts = {
+        "vlmbench_error": f"{type(error).__name__}: {error}",
+        "vlmbench_trace": "".join(traceback.format_exception(error)),
+    }
+    return {name: text.encode(errors="backslashreplace").decode() for name, text in texts.items()}
 
 
 def _text(value: object) -> str:
@@ -177,7 +238,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 @pytest.hookimpl(optionalhook=True)
 def pytest_json_runtest_metadata(item: pytest.Item) -> dict[str, Any]:
     """Gives pytest-json-report what JUnit gets as properties."""
-    if item.get_closest_marker(BENCH_MARK) is None:
+    if not _is_ours(item):
         return {}
     from vlmbench_plugin.items import outcome_key
 

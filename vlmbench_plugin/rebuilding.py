@@ -12,7 +12,9 @@ from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.folder_tables import known_specs, misfits_told, tables
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.rescoring import is_dated, rescore_folder, unknown_categories
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.stale import mixed
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.tasks import TASKS
 
 
@@ -50,6 +52,7 @@ def rebuild(folder: Path, *, rescore: bool) -> list[str]:
         found = tables(store.records, TASKS, known_specs(folder), pictures=pictures)
         for name, content in found.files.items():
             store.write(name, content)
+        notes += mixed(store.records)
         return [*found.lines, *store.notes, *notes, f"Written to {folder}"]
 
 

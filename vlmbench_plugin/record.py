@@ -24,7 +24,9 @@ from vlmbench_plugin.core import (
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.untrusted import check_record
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+OLDER: Mapping[int, Mapping[str, Json]] = {1: {"key_parts": {}, "thinking_forced": None}}
+"""Older versions that are still read -> the fields that they may lack, and what stands for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +95,20 @@ class Record:
         """Reads one line of ``results.jsonl``.
 
         Raises:
-            StoreError: If the line is not a record of this format version.
+            StoreError: If the line is not a record of this format version or an older one.
         """
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise StoreError(f"expected one JSON record, got {line[:80]!r}: {error}") from error
         version = values.get("format_version") if isinstance(values, dict) else None
-        if version != FORMAT_VERSION:
+        if version != FORMAT_VERSION and (not isinstance(version, int) or version not in OLDER):
             raise StoreError(
-                f"expected a record of format_version {FORMAT_VERSION}, got {version!r:.40}",
-                hint="use the release of qwen-vlmbench that wrote this folder, or --fresh",
+                f"expected records of format_version {FORMAT_VERSION} or older, "
+                f"got {version!r:.40}",
+                hint="a newer release of qwen-vlmbench wrote this folder: use that one, or --fresh",
             )
+        values = {**OLDER.get(version, {}), **values, "format_version": FORMAT_VERSION}
         if values.keys() != _NAMES:
             odd = sorted(values.keys() ^ _NAMES)
             raise StoreError(

@@ -40,6 +40,14 @@ def today(record: Record, tasks: Mapping[str, VisionTask], *, everything: bool) 
     return rescore(record, task)
 
 
+def as_scored(record: Record, tasks: Mapping[str, VisionTask], *, everything: bool) -> Record:
+    """Returns the record as ``rescore_folder`` would leave it: as it is where its scorer raises."""
+    try:
+        return today(record, tasks, everything=everything)
+    except Exception:  # ``rescore_folder`` tells of it
+        return record
+
+
 def rescore_folder(store: Store, tasks: Mapping[str, VisionTask], *, everything: bool) -> list[str]:
     """Scores the records of a folder again and stores those that changed.
 
@@ -49,19 +57,28 @@ def rescore_folder(store: Store, tasks: Mapping[str, VisionTask], *, everything:
         everything: Whether to do so even where the scorer has not changed.
 
     Returns:
-        What changed, one line each, as ``run.log`` has it too; empty if nothing was scored again.
+        What changed, one line each, as ``run.log`` has it too; empty if nothing was scored again. A
+        record on which its scorer raises keeps its score, and is counted.
 
     Raises:
         StoreError: If a record cannot be written.
     """
     scored: list[Pair] = []
+    refused: Counter[str] = Counter()
     for record in store.records:
-        again = today(record, tasks, everything=everything)
+        try:
+            again = today(record, tasks, everything=everything)
+        except Exception as error:  # whatever a scorer of one's own raises
+            refused[f"{record.category}: {type(error).__name__}: {error}"] += 1
+            continue
         if again is not record:
             scored.append((record, again))
         if again != record:
             store.append(again)
     lines = changes(scored)
+    lines += [
+        f"Not scored again, {count} records of {why}" for why, count in sorted(refused.items())
+    ]
     unknown = unknown_categories(store.records, tasks)
     if everything and unknown:
         lines.append(f"Not scored again, their task is not known here: {', '.join(unknown)}.")

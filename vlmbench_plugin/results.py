@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,20 +12,28 @@ from typing import TYPE_CHECKING
 
 from vlmbench_plugin import thumbnails
 from vlmbench_plugin.aggregate import MetricsRow
+from vlmbench_plugin.asking import build_request
 from vlmbench_plugin.bench import Bench, bench_of
 from vlmbench_plugin.core import Json, VisionTask
+from vlmbench_plugin.errors import DataError
 from vlmbench_plugin.escapes import printable
-from vlmbench_plugin.folder_tables import known_facts, known_specs, metrics_rows, tables
+from vlmbench_plugin.evaluate import error_record
+from vlmbench_plugin.fingerprints import Fingerprints
+from vlmbench_plugin.folder_manifest import read_manifest
+from vlmbench_plugin.folder_tables import known_specs, metrics_rows, tables
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.items import Outcome
-from vlmbench_plugin.manifest import MANIFEST, manifest
+from vlmbench_plugin.manifest import MANIFEST, hashes, manifest, resumed
 from vlmbench_plugin.options import own_tasks, report_folder, settings_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import terminal
-from vlmbench_plugin.rescoring import rescore_folder, today
+from vlmbench_plugin.rescoring import as_scored, rescore_folder
+from vlmbench_plugin.retrying import errors_of
 from vlmbench_plugin.run_gates import RunGates
 from vlmbench_plugin.runners import needs_pixels
+from vlmbench_plugin.stale import mixed
 from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import item_of
 from vlmbench_plugin.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -63,11 +72,13 @@ class Results:
         self._command = command
         self._rescored = rescored
         self._specs = {**known_specs(store.folder), **bench.specs}
+        self._before = read_manifest(store.folder)
         self._lines: list[str] = []
-        self._facts = known_facts(store.folder)
+        known = self._before.get("runner")
+        self._facts: dict[str, Mapping[str, Json]] = dict(known) if isinstance(known, dict) else {}
         self._added = False
         self._started = datetime.now(UTC)
-        if not (store.folder / MANIFEST).exists():
+        if not self._before:
             self._write_manifest(None)
 
     @classmethod
@@ -107,7 +118,9 @@ class Results:
         """
         record = Record.from_json(line)
         self._store.append(record)
-        self._added = True
+        if not self._added:
+            self._added = True
+            self._write_manifest(None)
         if facts is not None:
             self._add_facts(record.model, json.loads(facts))
 
@@ -127,6 +140,38 @@ class Results:
     def log(self, line: str) -> None:
         """Adds a line to ``run.log``."""
         self._store.log(line)
+
+    def add_error(self, group: str, index: int, said: str) -> None:
+        """Stores the record of an item that ended before it could make one.
+
+        Its fixture failed, or its worker died. An answer that is already there stays.
+
+        Args:
+            group: Model, category and mode as in the item's id.
+            index: Of the case.
+            said: What went wrong.
+        """
+        bench = self._bench
+        cells = itertools.product(bench.specs.values(), bench.tasks.values(), bench.settings.modes)
+        for spec, task, mode in cells:
+            if f"{spec.name}-{task.category}-{mode}" == group:
+                break
+        else:
+            return  # an item of one's own making
+        try:
+            case = bench.sources[task.category][index]
+        except DataError:  # its image cannot be read: nothing is known that a record could hold
+            return
+        fingerprint = Fingerprints(spec, bench.settings).of(task, case.identity, mode)
+        request = build_request(task, case, spec, mode, bench.settings)
+        record = error_record(task, case, spec, request, bench.settings, fingerprint, said)
+        earlier = self._store.record_of(item_of(record))
+        if earlier is None or earlier.key != record.key or earlier.status == "error":
+            self.add(record.to_json(), None)
+
+    def log_error(self, nodeid: str, trace: str) -> None:
+        """Writes why an item is an error to ``run.log``."""
+        self._store.log(f"error: {nodeid}\n{trace}")
 
     def live_line(self, group: str, left: int, seconds: float | None) -> str | None:
         """Returns the line of one finished (model, category, mode); None if it has no record.
@@ -188,7 +233,9 @@ class Results:
 
     def summary_lines(self) -> list[str]:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
-        lines = [*self._lines, *self._bench.notes(), *self._store.notes, *self._rescored]
+        store = self._store
+        kept = [*store.notes, *store.stale_lines(), *mixed(store.records), *self._rescored]
+        lines = [*self._lines, *self._bench.notes(), *kept]
         return list(map(printable, lines))  # the folder may hold records from elsewhere
 
     def close(self) -> None:
@@ -198,7 +245,7 @@ class Results:
     def _write_manifest(self, finished: datetime | None) -> None:
         """Tells how the records came to be; a run that only replays leaves it as it was."""
         models = {*self._bench.specs, *(record.model for record in self._store.records)}
-        content = manifest(
+        run = manifest(
             self._bench.settings,
             [spec for name, spec in self._specs.items() if name in models],
             self._facts,
@@ -211,16 +258,27 @@ class Results:
             started=self._started,
             finished=finished,
         )
+        content = {**resumed(run, self._before), "hashes": hashes(self._store.records)}
         self._store.write(MANIFEST, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def done_in_folder(config: pytest.Config) -> dict[str, Outcome]:
-    """Returns what a run of these options need not generate again, without opening the folder."""
+def done_and_errors(
+    config: pytest.Config,
+) -> tuple[dict[str, Outcome], list[tuple[str, str, str, str]]]:
+    """Reads a folder for workers, without opening it.
+
+    Returns:
+        What a run of these options need not generate again, and which items ended in an error.
+
+    Raises:
+        StoreError: If the folder cannot be read.
+    """
     if settings_of(config).fresh:
-        return {}
+        return {}, []
     tasks, everything = _tasks(config), settings_of(config).rescore
     records = Store.read(report_folder(config))
-    return _done(today(record, tasks, everything=everything) for record in records)
+    done = _done(as_scored(record, tasks, everything=everything) for record in records)
+    return done, errors_of(records)
 
 
 def _tasks(config: pytest.Config) -> dict[str, VisionTask]:

@@ -18,7 +18,8 @@ from vlmbench_plugin.route_file import (
     route_document,
     route_lines,
 )
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.tasks import TASKS
 
 _WRONG = 4

@@ -27,7 +27,8 @@ from vlmbench_plugin.planning import (
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.runners import RUNNERS, loads_model
 from vlmbench_plugin.settings import Settings
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.thumbnails import MAX_PER_CATEGORY
 
 NO_MODEL = ("stub", "replay")

@@ -6,7 +6,6 @@ benchmark items are collected; then it opens ``results.py``, which imports all t
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections import Counter
@@ -16,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vlmbench_plugin import junit
-from vlmbench_plugin.errors import VlmBenchError
+from vlmbench_plugin.errors import StoreError, VlmBenchError
 from vlmbench_plugin.options import given_on_command_line, report_folder, settings_of
+from vlmbench_plugin.workers import Workers
 
 if TYPE_CHECKING:
     from vlmbench_plugin.gates import Outcome
+    from vlmbench_plugin.interrupts import Interrupts
     from vlmbench_plugin.results import Results
     from vlmbench_plugin.weights import Clearing
 
-_ITEM = re.compile(r"\[(?P<group>.+-(?:json_mode|constrained))-\d{4,}\]$")
+_ITEM = re.compile(r"\[(?P<group>.+-(?:json_mode|constrained))-(?P<index>\d{4,})\]$")
 _TEST = "::test_label["
 """Under xdist the controller gets nothing but node ids, those of other tests among them."""
 _SHOWN = 20
@@ -44,8 +45,9 @@ class Controller:
         self._left: Counter[str] = Counter()
         self._ended: dict[str, str] = {}
         self._replayed = 0
-        self._slots: dict[str, int] = {}
-        self._done: str | None = None
+        self._nothing_to_retry = False
+        self._workers = Workers(config)
+        self._interrupts: Interrupts | None = None
         self._problems: list[str] = []
         self._open_gates: list[str] = []
         self._results: Results | None = None
@@ -68,6 +70,21 @@ class Controller:
         """With xdist: every worker collects the same items; the first to tell is enough."""
         if not self._groups:
             self._expect(item for item in ids if _TEST in item)
+            if self._results is not None:
+                self._watch()
+
+    def _watch(self) -> None:
+        """Lets the first Ctrl-C end the workers' batches, as it does the batch of one process."""
+        from vlmbench_plugin.interrupts import Interrupts, first_word
+
+        say = first_word(self._config)
+
+        def tell() -> None:
+            say()
+            self._workers.stop()
+
+        self._interrupts = Interrupts(on_first=tell)
+        self._interrupts.watch()
 
     def _expect(self, ids: Iterable[str]) -> None:
         if self._config.option.collectonly:
@@ -75,7 +92,7 @@ class Controller:
         self._groups = {i: found["group"] for i in ids if (found := _ITEM.search(i))}
         self._left = Counter(self._groups.values())
         if self._groups:
-            self.check_workers()
+            self._workers.check()
             self._results = self._open()
 
     def _open(self) -> Results:
@@ -86,7 +103,7 @@ class Controller:
         ids = list(self._groups)
         try:
             _preflight.check_extra(settings_of(self._config).runner)
-            told = preflight(self._config, ids, max(1, self._workers()))
+            told = preflight(self._config, ids, max(1, self._workers.count))
             results = Results.open(self._config, set(self._groups.values()))
             self._clearing = clearing(self._config, ids)
             for line in told:
@@ -99,66 +116,18 @@ class Controller:
     # Workers
 
     def check_workers(self) -> None:
-        """Refuses more workers than devices where each of them would load a model.
-
-        Raises:
-            pytest.UsageError: Naming ``--n``, which is what ``-n 12`` was often meant to be.
-        """
-        if getattr(self._config.option, "dist", "no") == "each":
-            raise pytest.UsageError("--dist each would ask every worker about every item: use -n N")
-        workers = self._workers()
-        if workers < 2:
-            return
-        from vlmbench_plugin.runners import _preflight, loads_model
-
-        settings = settings_of(self._config)
-        if not loads_model(settings.runner):
-            return
-        devices = _preflight.devices(settings.device)
-        if workers > len(devices):
-            raise pytest.UsageError(
-                f"-n {workers} starts {workers} workers that would each load a model, but there "
-                f"{'is 1 device' if len(devices) == 1 else f'are {len(devices)} devices'} "
-                f"({', '.join(devices)}); did you mean --n {workers}?\n"
-                "  hint: a list gives each worker its own: --device cuda:0,cuda:1 or cpu,cpu"
-            )
-
-    def _workers(self) -> int:
-        """How many xdist workers there are; 0 without."""
-        if getattr(self._config.option, "dist", "no") == "no":
-            return 0
-        return len(getattr(self._config.option, "tx", None) or ())
+        """Refuses more workers than devices, as ``Workers.check`` does."""
+        self._workers.check()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Hands a worker its slot, and what need not run again.
-
-        The controller alone reads the results, and once: a replacement for a crashed worker would
-        read a longer file than the others did, and collect or skip other items.
-        """
-        taken = set(self._slots.values())
-        slot = next(n for n in range(len(taken) + 1) if n not in taken)
-        self._slots[node.gateway.id] = slot
-        node.workerinput["vlmbench_slot"] = slot
-        if self._done is None:
-            self._done = self._read_done()
-        node.workerinput["vlmbench_done"] = self._done
-
-    def _read_done(self) -> str:
-        if not (report_folder(self._config) / "results.jsonl").is_file():
-            return "[]"
-        from vlmbench_plugin.results import done_in_folder
-
-        try:
-            done = done_in_folder(self._config)
-        except VlmBenchError:  # told when benchmark items are collected; there may be none
-            return "[]"
-        return json.dumps([outcome.wire() for outcome in done.values()])
+        """Gives a worker what it needs to know."""
+        self._workers.start(node)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Frees the slot for the worker that takes its place."""
-        self._slots.pop(node.gateway.id, None)
+        self._workers.ended(node)
 
     # What arrives
 
@@ -175,18 +144,31 @@ class Controller:
             return
         if self._results is None:
             self._results = self._open()
+        try:
+            self._store(report, status, self._results)
+            if group is not None and report.nodeid not in self._ended:
+                self._left[group] -= 1
+                self._clear(report.nodeid)
+            self._ended[report.nodeid] = status
+            if group is not None and self._left[group] == 0:
+                self._show_line(self._results, group)
+        except StoreError as error:  # the model's time is not spent on what cannot be kept
+            pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))
+
+    def _store(self, report: pytest.TestReport, status: str, results: Results) -> None:
+        """Stores what one item ended with."""
         record = getattr(report, "vlmbench_record", None)
+        said = getattr(report, "vlmbench_error", None) or str(report.longrepr)
         if record is not None:
-            self._results.add(record, getattr(report, "vlmbench_facts", None))
+            results.add(record, getattr(report, "vlmbench_facts", None))
             vars(report)["vlmbench_record"] = None  # the terminal keeps every report to the end
         elif status != "error":
             self._replayed += 1
-        if group is not None and report.nodeid not in self._ended:
-            self._left[group] -= 1
-            self._clear(report.nodeid)
-        self._ended[report.nodeid] = status
-        if group is not None and self._left[group] == 0:
-            self._show_line(self._results, group)
+        elif found := _ITEM.search(report.nodeid):
+            results.add_error(found["group"], int(found["index"]), said)
+        if status == "error":
+            results.log_error(report.nodeid, getattr(report, "vlmbench_trace", None) or said)
+            vars(report)["vlmbench_trace"] = None
 
     def _clear(self, nodeid: str | None) -> None:
         """Deletes weights that nobody needs any more: after an item, or (None) after the run."""
@@ -221,12 +203,19 @@ class Controller:
             self.pytest_unconfigure()  # nothing ran: what was asked for was wrong
             self._results = None
         if self._results is not None:
-            try:
-                self._finish(self._results)
-            except VlmBenchError as error:
-                self._problems.append(str(error))
+            from vlmbench_plugin.results import Results
+
+            self._clear(None)
+            for step in (self._finish, Results.close):
+                try:
+                    step(self._results)
+                except VlmBenchError as error:
+                    self._problems.append(str(error))
             if self._problems and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._config.option.vlm_retry_errors and not session.testscollected:
+            self._nothing_to_retry = True
+            session.exitstatus = pytest.ExitCode.OK
         return (yield)
 
     def _finish(self, results: Results) -> None:
@@ -252,9 +241,11 @@ class Controller:
         junit.add_gates(self._config, rows, results.verdicts, failing)
 
     def pytest_unconfigure(self) -> None:
-        """Clears the hub cache, and releases the results folder, however the run ended."""
+        """Releases the results folder and Ctrl-C, however the run ended."""
+        if self._interrupts is not None:
+            self._interrupts.release()
+        self._workers.close()
         if self._results is not None:
-            self._clear(None)
             self._results.close()
 
     def pytest_report_header(self) -> str | None:
@@ -278,6 +269,9 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Prints the leaderboard, what went wrong, and where the files are."""
+        if self._nothing_to_retry:
+            folder = report_folder(self._config)
+            terminalreporter.write_line(f"vlmbench: no errors to try again in {folder}")
         if self._results is None:
             return
         terminalreporter.section("vlmbench")

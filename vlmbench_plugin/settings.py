@@ -40,6 +40,7 @@ class Settings:
     frame: Frame | None = None
     report_dir: str | None = None
     fresh: bool = False
+    retry_errors: bool = False
     rescore: bool = False
     replay: str | None = None
     on_miss: Literal["miss", "fail"] = "miss"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vlmbench_plugin.errors import StoreError, UnknownNameError
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.store import RESULTS, Store
+from vlmbench_plugin.store import Store
+from vlmbench_plugin.store_files import RESULTS
 
 PUBLISHED = "published"
 """Stands for the write-up's figures where a folder is asked for."""

@@ -31,7 +31,7 @@ from vlmbench_plugin.planning import (
 )
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.settings import Settings
-from vlmbench_plugin.store import RESULTS
+from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.tasks import TASKS, get_task
 from vlmbench_plugin.thumbnails import MAX_PER_CATEGORY, MAX_SIDE, thumbnails
 from vlmbench_plugin.visual_tokens import processor_of

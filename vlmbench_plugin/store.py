@@ -5,38 +5,37 @@ simply written after it, and the last one counts. When the folder is closed, and
 after a crash, replaced lines leave the file: those with another fingerprint go to ``stale.jsonl``,
 an error that was tried again is dropped. A kill at any moment therefore loses at most the line that
 is being written.
-
-The lock is the operating system's (``flock``) on ``run.lock``, so that a killed run's lock is gone
-with it; the file tells who holds it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import itertools
-import json
 import os
-import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 
-from vlmbench_plugin.errors import StoreError
+from vlmbench_plugin import stale, store_lock
 from vlmbench_plugin.folder_guard import refuse_links
-from vlmbench_plugin.record import FORMAT_VERSION, Record
-from vlmbench_plugin.result_lines import Damaged, bounded_lines
+from vlmbench_plugin.record import Record
+from vlmbench_plugin.store_files import (
+    CORRUPT,
+    RESULTS,
+    STALE,
+    Item,
+    Loaded,
+    append,
+    line_of,
+    load,
+    repair,
+    replace,
+    rewrite,
+    told,
+)
 
-RESULTS = "results.jsonl"
-STALE = "stale.jsonl"
-CORRUPT = "corrupt.jsonl"
 LOCK = "run.lock"
 LOG = "run.log"
-
-Item: TypeAlias = tuple[str, str, str, str, str, str]
-"""Model, reasoning, category, mode, source and image id: what a folder holds one record of."""
 
 
 def default_folder(dataset: str) -> Path:
@@ -56,16 +55,19 @@ class Store:
 
     Attributes:
         folder: Where it is.
-        notes: What had to be repaired when it was opened, one line each.
+        notes: What had to be repaired, one line each.
     """
 
-    def __init__(self, folder: Path, lock: IO[str], loaded: _Loaded, notes: list[str]) -> None:
+    def __init__(self, folder: Path, lock: IO[str], left: str | None) -> None:
         self.folder = folder
-        self.notes = notes
+        self.notes = [] if left is None else [f"{LOCK}: {left} ended without closing this folder"]
+        self._path = folder / RESULTS
         self._lock = lock
-        self._records = loaded.records
-        self._replaced: list[Record] = []
-        self._file = (folder / RESULTS).open("ab", buffering=0)
+        self._loaded = Loaded()
+        self._stale: Counter[stale.Reason] = Counter()
+        self._take_in()
+        self._file = self._path.open("ab+", buffering=0)
+        self._size = os.fstat(self._file.fileno()).st_size
 
     @classmethod
     def open(cls, folder: Path, *, fresh: bool = False) -> Store:
@@ -76,17 +78,16 @@ class Store:
             fresh: Whether to open ``fresh_folder(folder)`` instead.
 
         Raises:
-            StoreError: If another run is writing to it, it was written by another format version,
+            StoreError: If another run is writing to it, it was written by a newer format version,
                 or it cannot be read or written.
         """
         folder = fresh_folder(folder) if fresh else folder
-        with _told(folder):
+        with told(folder):
             folder.mkdir(parents=True, exist_ok=True)
             refuse_links(folder, (RESULTS, STALE, CORRUPT, LOCK, LOG))
-            lock = _acquire(folder / LOCK)
+            lock, left = store_lock.acquire(folder / LOCK)
             try:
-                loaded = _load(folder / RESULTS)
-                return cls(folder, lock, loaded, _repair(folder, loaded))
+                return cls(folder, lock, left)
             except BaseException:
                 lock.close()
                 raise
@@ -108,8 +109,8 @@ class Store:
             StoreError: As ``open``.
         """
         path, notes = folder / RESULTS, []
-        with _told(folder):
-            loaded = _load(path)
+        with told(folder):
+            loaded = load(path)
         if loaded.damaged:
             notes.append(f"{path}: left out damaged lines: {loaded.damaged.numbers()}")
         if loaded.torn:
@@ -119,7 +120,11 @@ class Store:
     @property
     def records(self) -> tuple[Record, ...]:
         """The record of every item, errors included, in the order of their first arrival."""
-        return tuple(self._records.values())
+        return tuple(self._loaded.records.values())
+
+    def record_of(self, item: Item) -> Record | None:
+        """Returns the record of an item, None if it has none."""
+        return self._loaded.records.get(item)
 
     def append(self, record: Record) -> None:
         """Adds one record with one write; it replaces an earlier one of the same item.
@@ -127,16 +132,18 @@ class Store:
         Raises:
             StoreError: If the line cannot be written; the file is then as it was before.
         """
-        line = _line(record)
-        with _told(self.folder / RESULTS):
+        with told(self._path):
             before = os.fstat(self._file.fileno()).st_size
+            line = self._open_line(before) + line_of(record)
+            rest = memoryview(line)
             try:
-                if self._file.write(line) < len(line):
-                    raise OSError("only a part of the line could be written")
+                while rest:  # a full disk takes a part, and tells why at the next attempt
+                    rest = rest[self._file.write(rest) :]
             except OSError:
                 self._file.truncate(before)
                 raise
-        _put(record, self._records, self._replaced)
+            self._size += len(line)
+        self._loaded.put(record)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Writes a whole file, or leaves the old one as it was.
@@ -152,18 +159,25 @@ class Store:
         # An answer may hold half a surrogate pair, which UTF-8 cannot.
         text = content.encode(errors="backslashreplace") if isinstance(content, str) else content
         refuse_links(self.folder, [str(part) for part in Path(name).parents][:-1])
-        with _told(path):
+        with told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, [text])
+        replace(path, [text])
 
-    def log(self, line: str) -> None:
-        """Adds one line with the time (UTC) to ``run.log``.
+    def log(self, text: str) -> None:
+        """Adds one entry with the time (UTC) to ``run.log``; its further lines are indented.
 
         Raises:
             StoreError: If it cannot be written.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _append(self.folder / LOG, [f"{now} {' '.join(line.splitlines())}\n".encode()])
+        # A message may hold whatever a server or a model said: half a surrogate pair, too.
+        entry = "\n    ".join(text.splitlines()).encode(errors="backslashreplace")
+        append(self.folder / LOG, [f"{now} ".encode() + entry + b"\n"])
+
+    def stale_lines(self) -> list[str]:
+        """Says how many records of earlier runs are set aside by this one, and why."""
+        found = self._stale + Counter(stale.reason(*pair) for pair in self._loaded.stale())
+        return stale.lines(found, STALE)
 
     def close(self) -> None:
         """Moves replaced records out of ``results.jsonl`` and releases the folder.
@@ -173,151 +187,42 @@ class Store:
         """
         if self._file.closed:
             return
-        with self._lock, _told(self.folder):
-            self._file.close()
-            if self._replaced:
-                _drop(self.folder, self._records, self._replaced)
-            self._lock.truncate(0)
+        with told(self.folder):
+            try:
+                self._settle()
+            finally:
+                store_lock.release(self._lock)
 
+    def _settle(self) -> None:
+        changed = self._changed_by_another()
+        self._file.close()
+        if changed:
+            self.notes.append(f"{RESULTS}: another program changed it during the run")
+            self._take_in()
+        elif self._loaded.replaced:
+            rewrite(self.folder, self._loaded)
 
-@dataclass(slots=True, kw_only=True)
-class _Loaded:
-    """What ``results.jsonl`` holds: of each item the last record, and what else was found."""
+    def _open_line(self, size: int) -> bytes:
+        """Returns what ends a line that another program has left without an end."""
+        if size in (0, self._size) or os.pread(self._file.fileno(), 1, size - 1) == b"\n":
+            return b""
+        return b"\n"
 
-    records: dict[Item, Record] = field(default_factory=dict)
-    replaced: list[Record] = field(default_factory=list)
-    damaged: Damaged = field(default_factory=Damaged)
-    torn: int = 0  # bytes of a last line without an end
-    whole: int = 0  # bytes before it
+    def _changed_by_another(self) -> bool:
+        ours = os.fstat(self._file.fileno())
+        if not self._path.exists():
+            return True
+        return ours.st_size != self._size or not os.path.samestat(ours, self._path.stat())
 
-
-def item_of(record: Record) -> Item:
-    """Returns which item a record is of."""
-    asked = record.model, record.reasoning, record.category, record.mode
-    return *asked, record.source, record.image_id
-
-
-def _line(record: Record) -> bytes:
-    return record.to_json().encode() + b"\n"
-
-
-def _put(record: Record, records: dict[Item, Record], replaced: list[Record]) -> None:
-    """Makes ``record`` the one of its item; an earlier one joins ``replaced``."""
-    earlier = records.get(item_of(record))
-    if earlier is not None:
-        replaced.append(earlier)
-    records[item_of(record)] = record
-
-
-def _load(path: Path) -> _Loaded:
-    if not path.exists():
-        return _Loaded()
-    loaded = _Loaded()
-    with path.open("rb") as file:
-        for number, (line, size, ended) in enumerate(bounded_lines(file), 1):
-            if not ended:
-                loaded.torn = size
-                break
-            record = None if line is None else _read_line(line)
-            if record is None:
-                loaded.damaged.add(number, loaded.whole, size)
-            else:
-                _put(record, loaded.records, loaded.replaced)
-            loaded.whole += size
-    return loaded
-
-
-def _read_line(line: bytes) -> Record | None:
-    """Returns the record, or None for a damaged line; raises StoreError for another version."""
-    try:
-        return Record.from_json(line.decode())
-    except (UnicodeDecodeError, StoreError):
-        if _version_of(line) in (None, FORMAT_VERSION):
-            return None
-        raise
-
-
-def _version_of(line: bytes) -> int | None:
-    with contextlib.suppress(ValueError, RecursionError):
-        values = json.loads(line)
-        if isinstance(values, dict) and isinstance(values.get("format_version"), int):
-            return int(values["format_version"])
-    return None
-
-
-def _repair(folder: Path, loaded: _Loaded) -> list[str]:
-    """Brings the files of a killed or damaged run in order; returns what was done."""
-    notes = []
-    if loaded.torn:
-        os.truncate(folder / RESULTS, loaded.whole)
-        notes.append(f"{RESULTS}: cut an unfinished last line of {loaded.torn} bytes")
-    if loaded.damaged:
-        _append(folder / CORRUPT, loaded.damaged.copied(folder / RESULTS))
-        notes.append(f"{RESULTS}: moved damaged lines to {CORRUPT}: {loaded.damaged.numbers()}")
-    if loaded.damaged or loaded.replaced:
-        _drop(folder, loaded.records, loaded.replaced)
-    return notes
-
-
-def _drop(folder: Path, records: dict[Item, Record], replaced: Iterable[Record]) -> None:
-    """Writes ``results.jsonl`` anew; replaced records of another fingerprint become stale."""
-    # Stale lines first: a kill between the two steps doubles some and loses none.
-    stale = [record for record in replaced if record.key != records[item_of(record)].key]
-    if stale:
-        _append(folder / STALE, map(_line, stale))
-    _replace(folder / RESULTS, map(_line, records.values()))
-
-
-def _acquire(path: Path) -> IO[str]:
-    """Opens and locks the lock file; closing it releases the lock."""
-    lock = path.open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        with lock:
-            if not isinstance(error, BlockingIOError):
-                raise
-            lock.seek(0)
-            holder = lock.read().strip() or "another run"
-        raise StoreError(
-            f"{path.parent} is in use by {holder}",
-            hint="wait for that run, or use --fresh or another --report-dir",
-        ) from error
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-    lock.flush()
-    return lock
-
-
-def _append(path: Path, lines: Iterable[bytes]) -> None:
-    with _told(path), path.open("ab") as file:
-        file.writelines(lines)
-
-
-def _replace(path: Path, chunks: Iterable[bytes]) -> None:
-    """Writes a file beside ``path`` and renames it; the folder's lock makes its name unique."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        # What a kill left, or a link that leads elsewhere, is not written to.
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turns an error of the operating system into one that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"expected to read and write {path}, got {type(error).__name__}: {error}",
-            hint="free disk space or make the folder writable, then run the same command again: "
-            "it goes on where it stopped; or choose another --report-dir",
-        ) from error
+    def _take_in(self) -> None:
+        """Reads the file and brings it in order; what only this run knows is written again."""
+        known, found = self._loaded, load(self._path)
+        lost = known.records.keys() - found.records.keys()
+        found.records.update((item, known.records[item]) for item in known.records if item in lost)
+        found.replaced += known.replaced if lost else []
+        self.notes += repair(self.folder, found)
+        if found.damaged or found.replaced or lost:
+            rewrite(self.folder, found)
+        self._stale.update(stale.reason(*pair) for pair in found.stale())
+        found.replaced.clear()
+        self._loaded = found

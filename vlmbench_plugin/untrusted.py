@@ -36,6 +36,7 @@ _TYPES: Mapping[str, frozenset[type]] = {
         ("raw_text error question label_rule", (str, _NONE)),
         ("constraint difficulty failure parse_status finish_reason", (str, _NONE)),
         ("schema_valid json_robust passed repairable looped at_bound", (bool, _NONE)),
+        ("thinking_forced", (bool, _NONE)),
         ("format_version case_index scorer_version", (int,)),
         ("prompt_tokens output_tokens thinking_tokens clamped batch_size", (int, _NONE)),
         ("primary_score tokens_per_sec busy_s latency_s", (int, float, _NONE)),

@@ -70,7 +70,7 @@ def made(
     settings = Settings(runner="stub", categories=(CATEGORY,), n=200)
     bench = Bench(settings, selected=lambda name: name == CATEGORY)
     (spec,) = bench.specs.values()
-    return Labeler(bench, spec, done or {}, own)
+    return Labeler(bench, spec, done or {}, own, lambda: False)
 
 
 def asked(labeler: Labeler, ref: CaseRef) -> Outcome:

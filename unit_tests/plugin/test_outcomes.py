@@ -148,7 +148,10 @@ def test_a_failing_fixture_is_an_error_of_the_item(
     )
     result = inside(*SMALL)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert len(records(pytester.path)) == 20
+    failed = [r for r in records(pytester.path) if r["status"] == "error"]
+    assert len(records(pytester.path)) == 24
+    assert [r["case_index"] for r in failed] == [1, 1, 1, 1]
+    assert all(r["error"].startswith("AssertionError: ") for r in failed)
     result.stdout.fnmatch_lines(["4 errors: the harness failed, not the model"])
 
 

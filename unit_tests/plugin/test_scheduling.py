@@ -318,7 +318,7 @@ def test_another_worker_finishes_a_dead_ones_chunk(tmp_path: Path) -> None:
     assert finished.exit == 1, finished.output
     assert "1 errors: the harness failed" in finished.output
     assert "missing" not in finished.output
-    assert len(finished.records()) == 23
+    assert len(finished.records()) == 24
     dead = (
         "bench_tests/test_bench.py::test_label[tiny-qwen3vl-image_classification-constrained",
         0,

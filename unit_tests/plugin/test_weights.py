@@ -9,8 +9,6 @@ import pytest
 
 from unit_tests.plugin.conftest import Finished, run
 from unit_tests.runners.hub_cache import THEIRS, add_revision
-from vlmbench_plugin.errors import StoreError
-from vlmbench_plugin.folder_tables import known_facts, known_specs
 from vlmbench_plugin.runners._weights import cached_revisions
 
 LOADING = """
@@ -179,12 +177,3 @@ def test_toys_are_not_spoken_of(tmp_path: Path, cache: Path) -> None:
     assert toy.exit == 0, toy.output
     assert "weights" not in toy.output
     assert "weights" not in run(tmp_path, *ARGUMENTS, *MODELS, "--n", "1").output, "all is replayed"
-
-
-def test_facts_of_a_folder(tmp_path: Path) -> None:
-    assert known_facts(tmp_path) == {}
-    (tmp_path / "manifest.json").write_text('{"models": {}, "runner": {"m": {"device": "cpu"}}}')
-    assert known_facts(tmp_path) == {"m": {"device": "cpu"}}
-    (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(StoreError):
-        known_specs(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from unit_tests.plugin.conftest import SMALL, run
@@ -21,7 +22,10 @@ def test_a_dead_worker_costs_one_item_and_the_exit_status(tmp_path: Path) -> Non
     (tmp_path / "conftest.py").write_text(DYING)
     finished = run(tmp_path, *SMALL, "-n", "2", plugins=["xdist"])
     assert finished.exit == 1, finished.output
-    assert len(finished.records()) == 23
+    assert len(finished.records()) == 24
+    dead = [r for r in finished.records() if r["status"] == "error"]
+    assert len(dead) == 1
+    assert re.match(r"worker 'gw\d' crashed while running", dead[0]["error"])
     assert "1 errors: the harness failed" in finished.output
     (tmp_path / "alive").touch()
     again = run(tmp_path, *SMALL, "-n", "2", plugins=["xdist"])
@@ -34,7 +38,7 @@ def test_items_that_never_ran_are_missing(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(DYING)
     finished = run(tmp_path, *SMALL, "-n", "1", "--max-worker-restart", "0", plugins=["xdist"])
     assert finished.exit != 0
-    missing = 24 - len(finished.records()) - 1
+    missing = 24 - len(finished.records())
     assert missing > 0
     assert f"{missing} items missing: expected, and never reported" in finished.output
     assert "test_label[tiny-qwen3vl-data_type_differentiation-" in finished.output
