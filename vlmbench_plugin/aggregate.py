@@ -5,25 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vlmbench_plugin import stats
-from vlmbench_plugin.cells import (
-    Bucket,
-    ImageKey,
-    MetricsRow,
-    bucket,
-    earned,
-    image_of,
-    mean,
-    metrics_row,
-)
+from vlmbench_plugin.board_intervals import BoardIntervals
+from vlmbench_plugin.cells import Bucket, MetricsRow, bucket, mean, metrics_row
 from vlmbench_plugin.core import MODES, CategoryScorer, Mode, ModelSpec
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import Interval, TaskScores
+from vlmbench_plugin.stats import Interval
 
 __all__ = [
     "LeaderboardRow",
@@ -31,7 +22,6 @@ __all__ = [
     "aggregate",
     "comparable",
     "leaderboard",
-    "mean_intervals",
 ]
 
 MAX_ERROR_SHARE = 0.02
@@ -56,17 +46,27 @@ class LeaderboardRow:
     total_params: float | None
     active_params: float | None
     ranking_mode: Mode
+    rank_interval: tuple[int, int] | None
     labeler_score: float | None
+    labeler_score_interval: Interval | None
     mean_yield: float | None
     mean_yield_interval: Interval | None
     mean_yield_constrained: float | None
     best_mode: Mode | None
+    right: float | None
+    silent: float | None
+    caught: float | None
     native_valid: float | None
     constrained_valid: float | None
     wrong_labels: float | None
     tokens_per_sec: float | None
     bucket: Bucket | None
     incomplete: tuple[str, ...]
+
+    @property
+    def outcomes(self) -> tuple[float | None, float | None, float | None]:
+        """Shares of items that are right, silent and caught."""
+        return self.right, self.silent, self.caught
 
 
 def aggregate(
@@ -133,38 +133,12 @@ def comparable(records: Iterable[Record]) -> tuple[Record, ...]:
     )
 
 
-def mean_intervals(
-    records: Iterable[Record], *, seed: int = 0
-) -> dict[tuple[str, str, Mode], Interval]:
-    """Returns the interval of the mean yield of each (model, reasoning, mode) with scored items.
-
-    An image has the same weight in a draw wherever it is: in all tasks that it serves, in all modes
-    and for all models.
-    """
-    models: dict[tuple[str, str, Mode], dict[str, dict[ImageKey, float]]] = defaultdict(dict)
-    for record in records:
-        if record.status != "error":
-            scores = models[record.model, record.reasoning, record.mode]
-            scores.setdefault(record.category, {})[image_of(record)] = earned(record)
-    asked = {image for tasks in models.values() for scores in tasks.values() for image in scores}
-    at = {image: position for position, image in enumerate(sorted(asked))}
-    # Those with the same images are weighed in one go; all get the same weights in any case.
-    alike: dict[Hashable, list[tuple[str, str, Mode]]] = defaultdict(list)
-    for key, tasks in sorted(models.items()):
-        alike[frozenset((name, frozenset(scores)) for name, scores in tasks.items())].append(key)
-    found: dict[tuple[str, str, Mode], Interval] = {}
-    for keys in alike.values():
-        names = sorted(models[keys[0]])
-        weighed = [TaskScores.of([models[key][name] for key in keys], at) for name in names]
-        found.update(zip(keys, stats.mean_intervals(weighed, len(at), seed=seed), strict=True))
-    return dict(sorted(found.items()))
-
-
 def leaderboard(
     rows: Sequence[MetricsRow],
     specs: Mapping[str, ModelSpec],
     *,
-    intervals: Mapping[tuple[str, str, Mode], Interval] | None = None,
+    intervals: BoardIntervals | None = None,
+    ranks: Mapping[tuple[str, str], tuple[int, int]] | None = None,
 ) -> tuple[LeaderboardRow, ...]:
     """Ranks the models by labeler score in ``json_mode``, or in the first mode where it is absent.
 
@@ -174,7 +148,8 @@ def leaderboard(
     Args:
         rows: The metrics rows of a whole run.
         specs: Model name -> its entry; a model without one shows no parameters.
-        intervals: Of the mean yields (``mean_intervals``).
+        intervals: Of mean yields and labeler scores (``board_intervals``).
+        ranks: (Model, reasoning) -> the first and the last rank that it may have.
     """
     if not rows:
         return ()
@@ -184,8 +159,12 @@ def leaderboard(
     for row in rows:
         modes = models.setdefault((row.model, row.reasoning), {})
         modes.setdefault(row.mode, {})[row.category] = row
+    known = BoardIntervals() if intervals is None else intervals
     board = [
-        _board_row(key, modes, categories, ranking_mode, specs.get(key[0]), intervals or {})
+        dataclasses.replace(
+            _board_row(key, modes, categories, ranking_mode, specs.get(key[0]), known),
+            rank_interval=(ranks or {}).get(key),
+        )
         for key, modes in models.items()
     ]
     return _ranked(board)
@@ -197,7 +176,7 @@ def _board_row(
     categories: Sequence[str],
     ranking_mode: Mode,
     spec: ModelSpec | None,
-    intervals: Mapping[tuple[str, str, Mode], Interval],
+    intervals: BoardIntervals,
 ) -> LeaderboardRow:
     ranking = modes.get(ranking_mode, {})
     incomplete = _lacking(ranking, categories)
@@ -218,11 +197,16 @@ def _board_row(
         total_params=spec.total_params if spec else None,
         active_params=spec.active_params if spec else None,
         ranking_mode=ranking_mode,
+        rank_interval=None,
         labeler_score=labeler,
+        labeler_score_interval=intervals.labeler.get((*key, ranking_mode)),
         mean_yield=mean(row.effective_yield for row in shown),
-        mean_yield_interval=intervals.get((*key, ranking_mode)),
+        mean_yield_interval=intervals.mean_yield.get((*key, ranking_mode)),
         mean_yield_constrained=mean(row.effective_yield for row in constrained),
         best_mode=_best_mode(complete),
+        right=mean(row.right for row in shown),
+        silent=mean(row.silent for row in shown),
+        caught=mean(row.caught for row in shown),
         native_valid=mean(row.schema_valid_rate for row in complete.get("json_mode", {}).values()),
         constrained_valid=mean(row.schema_valid_rate for row in constrained),
         wrong_labels=_wrong_labels(shown),

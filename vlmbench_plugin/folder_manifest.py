@@ -11,12 +11,22 @@ from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json, ModelSpec
 from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.manifest import MANIFEST
+from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.untrusted import check_json
 
 MAX_BYTES = 16 * 2**20
 SOURCES = "merged"
 """Under this key the manifest of a merged folder lists the folders that it was made from."""
 
+_STORED = (
+    "margin",
+    "max_new_tokens",
+    "max_pixels",
+    "price_per_hour",
+    "reasoning",
+    "thinking_budget",
+)
+"""Settings of a run that its tables and its route depend on."""
 _PER_NAME = ("data", "models", "prompts", "runner")
 """What maps a category or a model to facts: those of all folders are joined."""
 _COMMON = ("dataset", "machine", "packages", "settings")
@@ -73,6 +83,28 @@ def specs_of(folder: Path) -> dict[str, ModelSpec]:
     except ValueError as error:
         raise _unreadable(folder / MANIFEST, str(error)) from error
     return found
+
+
+def known_settings(folder: Path) -> Settings:
+    """Returns what a folder's manifest tells of how its last run asked, and what it wanted to know.
+
+    Raises:
+        StoreError: If the manifest is none of this release.
+    """
+    manifest = read_manifest(folder)
+    if not manifest:
+        return Settings()
+    import pydantic  # not needed to open a folder
+
+    stored = manifest.get("settings")
+    stored = stored if isinstance(stored, dict) else {}
+    found = {name: stored[name] for name in _STORED if name in stored}
+    try:
+        return pydantic.TypeAdapter(Settings).validate_json(json.dumps(found), strict=True)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("settings", *first["loc"])))
+        raise _unreadable(folder / MANIFEST, f"{place:.100}: {first['msg']:.100}") from error
 
 
 def merged_manifest(

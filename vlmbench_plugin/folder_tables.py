@@ -16,11 +16,11 @@ from vlmbench_plugin.aggregate import (
     aggregate,
     comparable,
     leaderboard,
-    mean_intervals,
 )
+from vlmbench_plugin.board_intervals import board_intervals
+from vlmbench_plugin.conclusions import conclude, rank_intervals
 from vlmbench_plugin.core import ModelSpec, VisionTask
 from vlmbench_plugin.errors import StoreError, VlmBenchError
-from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.floors import Floor
 from vlmbench_plugin.floors import floor as blind_floor
 from vlmbench_plugin.folder_manifest import specs_of
@@ -28,8 +28,13 @@ from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import html, markdown, summary, terminal
+from vlmbench_plugin.report.decision import decision
 from vlmbench_plugin.report.gallery import Pictures, gallery
 from vlmbench_plugin.report.heading import Heading
+from vlmbench_plugin.route_file import ROUTE, Wanted, as_json, route_document
+from vlmbench_plugin.settings import Settings
+
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +45,22 @@ class Tables:
         rows: Every (model, reasoning, category, mode) over all of its records.
         files: File name -> content.
         lines: The leaderboard for a terminal.
+        decision: What to do, in sentences, for a terminal.
     """
 
     rows: tuple[MetricsRow, ...]
     files: Mapping[str, str]
     lines: list[str]
+    decision: list[str]
 
 
 def tables(
     records: Iterable[Record],
     tasks: Mapping[str, VisionTask],
     specs: Mapping[str, ModelSpec],
+    settings: Settings,
     *,
     gates: Sequence[Verdict] = (),
-    findings: Findings | None = None,
     pictures: Pictures = lambda _: None,
 ) -> Tables:
     """Builds the tables of a folder.
@@ -62,8 +69,8 @@ def tables(
         records: All records of the folder.
         tasks: Category -> task; a category without one has no floor.
         specs: Model name -> its entry (``known_specs``).
+        settings: Of the run: how its models are asked, the margin, the price of an hour.
         gates: What became of the gates of the run that these tables are of.
-        findings: What is concluded from the records; the page says where that is missing.
         pictures: Gives the small copies that the page shows.
     """
     records = tuple(records)
@@ -74,20 +81,28 @@ def tables(
         rows = metrics_rows(records, tasks, floors)
         # Where nothing is left out, the rows that compare models are the same ones.
         compared = metrics_rows(shared, tasks, floors) if left_out else rows
-    board = leaderboard(compared, specs, intervals=mean_intervals(shared))
+    findings = conclude(records, tasks, specs, settings)
+    board = leaderboard(
+        compared, specs, intervals=board_intervals(shared), ranks=rank_intervals(findings)
+    )
     heading = Heading.of(board, compared, left_out=left_out)
+    cases = gallery(records, tasks, pictures)
+    route = route_document(
+        records, tasks, specs, settings, Wanted(price_per_hour=settings.price_per_hour)
+    )
+    said = decision(board, compared, findings)
     return Tables(
         rows=rows,
         files={
             "metrics.jsonl": summary.metrics_lines(rows),
-            "leaderboard.md": markdown.leaderboard(board, compared, heading),
-            "summary.json": summary.as_json(board, compared, heading, gates),
+            "leaderboard.md": markdown.leaderboard(board, compared, heading, findings, said),
+            "summary.json": summary.as_json(board, compared, heading, findings, said, gates),
             "summary.csv": summary.as_csv(compared),
-            "report.html": html.page(
-                board, compared, heading, findings, gallery(records, tasks, pictures)
-            ),
+            ROUTE: as_json(route),
+            REPORT: html.page(board, compared, heading, findings, said, cases),
         },
         lines=terminal.leaderboard_lines(board, compared, heading),
+        decision=terminal.decision_lines(said),
     )
 
 

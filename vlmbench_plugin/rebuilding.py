@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from vlmbench_plugin import thumbnails
 from vlmbench_plugin.errors import StoreError
-from vlmbench_plugin.folder_tables import known_specs, misfits_told, tables
+from vlmbench_plugin.folder_manifest import known_settings
+from vlmbench_plugin.folder_tables import REPORT, known_specs, misfits_told, tables
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.rescoring import is_dated, rescore_folder, unknown_categories
 from vlmbench_plugin.stale import mixed
@@ -18,12 +20,20 @@ from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.tasks import TASKS
 
 
-def rebuild(folder: Path, *, rescore: bool) -> list[str]:
+def rebuild(
+    folder: Path,
+    *,
+    rescore: bool,
+    margin: float | None = None,
+    price_per_hour: float | None = None,
+) -> list[str]:
     """Writes the tables of a folder anew.
 
     Args:
         folder: An existing results folder.
         rescore: Whether to score every stored answer again first.
+        margin: The largest loss of yield that is put up with; None for the run's own.
+        price_per_hour: Of the machine; None for the run's own.
 
     Returns:
         The leaderboard and what else the reader must know, one line each.
@@ -48,12 +58,19 @@ def rebuild(folder: Path, *, rescore: bool) -> list[str]:
                 notes = rescore_folder(store, TASKS, everything=True)
         else:
             notes = _kept(store.records, folder)
+        stored = known_settings(folder)
+        settings = dataclasses.replace(
+            stored,
+            margin=stored.margin if margin is None else margin,
+            price_per_hour=stored.price_per_hour if price_per_hour is None else price_per_hour,
+        )
         pictures = thumbnails.reader(folder)
-        found = tables(store.records, TASKS, known_specs(folder), pictures=pictures)
+        found = tables(store.records, TASKS, known_specs(folder), settings, pictures=pictures)
         for name, content in found.files.items():
             store.write(name, content)
         notes += mixed(store.records)
-        return [*found.lines, *store.notes, *notes, f"Written to {folder}"]
+        lines = [*found.lines, *store.notes, *notes, *found.decision]
+        return [*lines, f"Written to {folder}; open {folder / REPORT}"]
 
 
 def _kept(records: Iterable[Record], folder: Path) -> list[str]:

@@ -74,6 +74,7 @@ class Results:
         self._specs = {**known_specs(store.folder), **bench.specs}
         self._before = read_manifest(store.folder)
         self._lines: list[str] = []
+        self._decision: list[str] = []
         known = self._before.get("runner")
         self._facts: dict[str, Mapping[str, Json]] = dict(known) if isinstance(known, dict) else {}
         self._added = False
@@ -211,10 +212,11 @@ class Results:
             records,
             self._tasks,
             self._specs,
+            self._bench.settings,
             gates=self.verdicts,
             pictures=thumbnails.reader(self.folder),
         )
-        self._lines = found.lines
+        self._lines, self._decision = found.lines, found.decision
         for name, content in found.files.items():
             self._store.write(name, content)
         if self._added:
@@ -235,7 +237,7 @@ class Results:
         """Returns the leaderboard, once ``finish`` has run, and what was repaired or rescored."""
         store = self._store
         kept = [*store.notes, *store.stale_lines(), *mixed(store.records), *self._rescored]
-        lines = [*self._lines, *self._bench.notes(), *kept]
+        lines = [*self._lines, *self._bench.notes(), *kept, *self._decision]
         return list(map(printable, lines))  # the folder may hold records from elsewhere
 
     def close(self) -> None:

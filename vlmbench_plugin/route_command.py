@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 from vlmbench_plugin.errors import StoreError, UsageError, VlmBenchError
+from vlmbench_plugin.folder_manifest import known_settings
 from vlmbench_plugin.folder_tables import known_specs
 from vlmbench_plugin.route_file import (
     ROUTE,
     Wanted,
     as_json,
-    known_settings,
     route_document,
     route_lines,
 )

@@ -9,18 +9,15 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from vlmbench_plugin import __version__
 from vlmbench_plugin.core import Json, ModelSpec, VisionTask
-from vlmbench_plugin.errors import StoreError
 from vlmbench_plugin.findings import Router
-from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.models import GB
 from vlmbench_plugin.record import Record
+from vlmbench_plugin.report.heading import NO_MODEL
 from vlmbench_plugin.route_entries import labeler_name, labelers
 from vlmbench_plugin.routing import routers
-from vlmbench_plugin.run_plan import NO_MODEL
 from vlmbench_plugin.settings import OWN, Settings
 
 ROUTE = "route.json"
@@ -96,32 +93,6 @@ def route_document(
 def as_json(document: Mapping[str, Json]) -> str:
     """Returns the text of ``route.json``."""
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
-
-
-def known_settings(folder: Path) -> Settings:
-    """Returns what a folder's manifest tells of how images and answers were capped.
-
-    Raises:
-        StoreError: If the manifest is none of this release.
-    """
-    path = folder / MANIFEST
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        pixels, tokens = found["max_pixels"], found["max_new_tokens"]
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _no_settings(path, repr(error)) from error
-    if not (type(pixels) is int and pixels > 0 and (tokens is None or type(tokens) is int)):
-        raise _no_settings(path, f"max_pixels {pixels!r} and max_new_tokens {tokens!r}")
-    return Settings(max_pixels=pixels, max_new_tokens=tokens)
-
-
-def _no_settings(path: Path, told: str) -> StoreError:
-    return StoreError(
-        f"expected the settings of a run in {path}, got {told}",
-        hint="delete that file: the default pixel cap and budgets are then taken for the run's",
-    )
 
 
 def route_lines(document: Mapping[str, Json]) -> list[str]:

@@ -25,13 +25,13 @@ from vlmbench_plugin.planning import (
     with_peak,
 )
 from vlmbench_plugin.record import Record
+from vlmbench_plugin.report.heading import NO_MODEL
 from vlmbench_plugin.runners import RUNNERS, loads_model
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.store import Store
 from vlmbench_plugin.store_files import RESULTS
 from vlmbench_plugin.thumbnails import MAX_PER_CATEGORY
 
-NO_MODEL = ("stub", "replay")
 FEW = 30
 """Fewer items than this are said to be few."""
 

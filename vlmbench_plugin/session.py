@@ -290,4 +290,5 @@ class Controller:
             terminalreporter.write_line(line, yellow=True)
         for line in self._problems:
             terminalreporter.write_line(line, red=True)
-        terminalreporter.write_line(f"Written to {self._results.folder}")
+        folder = self._results.folder
+        terminalreporter.write_line(f"Written to {folder}; open {folder / 'report.html'}")

@@ -50,6 +50,7 @@ class Settings:
     min_speed_ratio: float | None = None
     baseline: str | None = None
     strict_gates: bool = False
+    margin: float | None = None
     price_per_hour: float | None = None
     thumbnails: bool | None = None
     clear_cache_after_model: bool = False

@@ -10,6 +10,7 @@ Jeffreys interval. It covers eleven score distributions with 0.91-0.99 at n = 12
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,7 +102,12 @@ class TaskScores:
 
 
 def weighted_means(
-    tasks: Sequence[TaskScores], images: int, *, seed: int = 0, draws: int = 2000
+    tasks: Sequence[TaskScores],
+    images: int,
+    *,
+    factors: Sequence[TaskScores] = (),
+    seed: int = 0,
+    draws: int = 2000,
 ) -> NDArray[np.float64]:
     """Returns one mean over tasks per draw and row, each task counting the same.
 
@@ -112,6 +118,7 @@ def weighted_means(
     Args:
         tasks: All with the same rows.
         images: Length of the run's list of images, on which the weights depend.
+        factors: For each task what its weighted mean is multiplied by, also weighted.
         seed: Of the weights.
         draws: Number of weighted means per row.
 
@@ -124,10 +131,13 @@ def weighted_means(
     for start in range(0, draws, at_once):
         part = means[start : start + at_once]
         weights = generator.standard_exponential((len(part), images))
-        for task in tasks:
+        for task, factor in itertools.zip_longest(tasks, factors):
             of_task = weights[:, task.images]
-            weighed = np.einsum("di,ri->dr", of_task, task.scores)
-            part += weighed / of_task.sum(axis=1, keepdims=True)
+            sums = of_task.sum(axis=1, keepdims=True)
+            weighed = np.einsum("di,ri->dr", of_task, task.scores) / sums
+            if factor is not None:
+                weighed *= np.einsum("di,ri->dr", of_task, factor.scores) / sums
+            part += weighed
     return means / len(tasks)
 
 
@@ -160,6 +170,32 @@ def mean_intervals(
         return [_cell(row, span, np.random.default_rng(seed), draws) for row in rows]
     means = _joined(weighted_means(tasks, images, seed=seed, draws=draws), tasks, span, seed)
     return [_ends(means[:, row], mean) for row, mean in enumerate(_reached(tasks).tolist())]
+
+
+def product_intervals(
+    tasks: Sequence[TaskScores],
+    factors: Sequence[TaskScores],
+    images: int,
+    *,
+    seed: int = 0,
+    draws: int = 2000,
+) -> list[Interval]:
+    """Returns the 95 % interval of each row's mean over tasks of a product of two means.
+
+    As in ``mean_intervals``, two pseudo-images join; their product is scored 0 and 1.
+
+    Args:
+        tasks: At least one, all with the same rows and at least one image; scores in [0, 1].
+        factors: The other factor of each task, on the same images.
+        images: Length of the run's list of images (``weighted_means``).
+        seed: Of the weights.
+        draws: Number of weighted means.
+    """
+    products = weighted_means(tasks, images, factors=factors, seed=seed, draws=draws)
+    means = _joined(products, tasks, (0.0, 1.0), seed)
+    pairs = zip(tasks, factors, strict=True)
+    reached = np.mean([task.means * factor.means for task, factor in pairs], axis=0)
+    return [_ends(means[:, row], mean) for row, mean in enumerate(reached.tolist())]
 
 
 def loss_bounds(

@@ -15,20 +15,20 @@ _NAMED = 4
 
 
 def decision(
-    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], findings: Findings | None
+    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], findings: Findings
 ) -> list[str]:
     """Returns what to do, the headline first, then how sure that is and what it costs.
 
     Args:
         board: The leaderboard.
         rows: The metrics rows that it rests on.
-        findings: What was concluded; None where a report has figures alone.
+        findings: What was concluded.
     """
     if not board or not any(row.n for row in rows):
         return ["No item has been scored, so there is nothing to decide."]
-    chosen = _overall(findings.recommendations) if findings else None
-    if findings is None or chosen is None:
-        return [_leader(board), "How surely models differ was not computed for this report."]
+    chosen = _overall(findings.recommendations)
+    if chosen is None:
+        return [_leader(board)]
     found = [_headline(chosen)]
     ranking = next((one for one in findings.rankings if one.category is None), None)
     if ranking is not None:

@@ -40,10 +40,10 @@ def task_name(category: str | None) -> str:
 
 
 def ranking_points(
-    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], findings: Findings | None
+    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], findings: Findings
 ) -> list[dict[str, Json]]:
     """Returns yields with intervals in the ranking mode, over all tasks and task by task."""
-    by_task = {one.category: one for one in findings.rankings} if findings else {}
+    by_task = {one.category: one for one in findings.rankings}
     found = [
         _ranked(None, row.model, row.reasoning, row.mean_yield, row.mean_yield_interval, by_task)
         for row in board
@@ -89,18 +89,6 @@ def _ranked(
         "high": high,
         "tied": own[0].tied if own else None,
         "range": f"{own[0].best}-{own[0].worst}" if own else None,
-    }
-
-
-def rank_ranges(findings: Findings | None) -> dict[tuple[str, str], str]:
-    """Returns (model, reasoning) -> the ranks that it may have over all tasks."""
-    overall = [one for one in findings.rankings if one.category is None] if findings else []
-    return {
-        (one.choice.model, one.choice.reasoning): str(one.best)
-        if one.best == one.worst
-        else f"{one.best} to {one.worst}"
-        for ranking in overall[:1]
-        for one in ranking.standings
     }
 
 

@@ -22,7 +22,8 @@ _DATASETS = {
     "the rest; models may have been trained on public sets",
     "real": "public photographs for every task that has them; models may have been trained on them",
 }
-_NO_MODEL = {"stub": "stub answers", "replay": "answers replayed from an earlier run"}
+NO_MODEL = {"stub": "stub answers", "replay": "answers replayed from an earlier run"}
+"""Runner -> what it gives instead of a model's answers."""
 _RULES = {
     "closed": "closed (the prompt lists the names)",
     "open": "open (free names, matched tolerantly)",
@@ -74,11 +75,11 @@ class Heading:
     def sentences(self) -> list[str]:
         """Returns what stands above the table, the gravest first."""
         found = [
-            f"No model ran: {_NO_MODEL[runner]}."
+            f"No model ran: {NO_MODEL[runner]}."
             if len(self.runners) == 1
-            else f"For some figures no model ran: {_NO_MODEL[runner]}."
+            else f"For some figures no model ran: {NO_MODEL[runner]}."
             for runner in self.runners
-            if runner in _NO_MODEL
+            if runner in NO_MODEL
         ]
         found += [_dataset(name) for name in self.datasets]
         plain = tuple(name.removesuffix(BLIND_SUFFIX) for name in self.datasets)
@@ -132,6 +133,11 @@ def legend(board: Sequence[LeaderboardRow]) -> list[str]:
             "Yield = accuracy x validity: the mean score over all images, 0 where the answer is "
             "invalid. The share of passed items is not the yield. [low, high] = 95 % interval "
             "over images."
+        ),
+        (
+            "rank (first-last) = the ranks that this run allows the model, from one paired test of "
+            "all pairs. r/s/c = of 100 items: right; silent, valid and wrong, so that nobody "
+            "notices; caught, invalid, so that it can be asked again."
         ),
         (
             "n/a = not one valid answer; it counts as 0 in the mean. Floor = what the best blind "

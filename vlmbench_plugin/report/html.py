@@ -25,7 +25,6 @@ from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.core import MODES, Json
 from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.report import failures, figures, tables
-from vlmbench_plugin.report.decision import decision
 from vlmbench_plugin.report.gallery import Gallery
 from vlmbench_plugin.report.heading import Heading, legend
 
@@ -62,7 +61,8 @@ def page(
     board: Sequence[LeaderboardRow],
     rows: Sequence[MetricsRow],
     heading: Heading,
-    findings: Findings | None,
+    findings: Findings,
+    decision: Sequence[str],
     gallery: Gallery,
 ) -> str:
     """Returns the page.
@@ -71,12 +71,13 @@ def page(
         board: The leaderboard.
         rows: What it rests on.
         heading: What must be read first.
-        findings: What was concluded; sections that rest on it say so where it is None.
+        findings: What was concluded.
+        decision: The same in sentences, the headline first.
         gallery: The cases to show.
     """
     scripts = [_code(name) for name in _SCRIPTS]
     rows = _in_order(rows, board)
-    headline, *sentences = decision(board, rows, findings)
+    headline, *sentences = decision
     return _template().render(
         title=f"qwen-vlmbench: {', '.join(heading.datasets) or 'no data'}",
         policy=_policy(scripts),
@@ -86,7 +87,7 @@ def page(
         sentences=sentences,
         warnings=heading.sentences(),
         legend=legend(board),
-        board=_board(board, findings),
+        board=_board(board),
         grid=tables.grid(board, rows),
         heat=_heat(board, rows),
         short_modes=tables.SHORT_MODE,
@@ -141,19 +142,11 @@ def _data(value: Json) -> Markup:
     return Markup(text)  # noqa: S704 - no character of markup is left
 
 
-def _board(board: Sequence[LeaderboardRow], findings: Findings | None) -> figures.Table:
-    """The leaderboard, with the ranks that a model may have where they are known."""
-    ranges = figures.rank_ranges(findings)
-    header = list(tables.BOARD_HEADER)
-    lines = [list(tables.board_cells(row)) for row in board]
-    for line, row in zip(lines, board, strict=True):
-        line[0], line[1] = line[1], line[0]
-        if ranges:
-            line.insert(2, ranges.get((row.model, row.reasoning), tables.NONE))
-    header[0], header[1] = header[1], header[0]
-    if ranges:
-        header.insert(2, "rank by yield")
-    return figures.Table(header=tuple(header), lines=tuple(map(tuple, lines)))
+def _board(board: Sequence[LeaderboardRow]) -> figures.Table:
+    """The leaderboard, names first."""
+    lines = [tables.BOARD_HEADER, *map(tables.board_cells, board)]
+    header, *swapped = [(line[1], line[0], *line[2:]) for line in lines]
+    return figures.Table(header=header, lines=tuple(swapped))
 
 
 def _heat(board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow]) -> dict[str, list[HeatCell]]:
@@ -189,7 +182,7 @@ def _choices(gallery: Gallery) -> dict[str, list[str]]:
 
 
 def _chart_data(
-    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], findings: Findings | None
+    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow], findings: Findings
 ) -> dict[str, Json]:
     return {
         "ranking": figures.ranking_points(board, rows, findings),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.core import Json
 from vlmbench_plugin.escapes import printable
+from vlmbench_plugin.findings import Findings
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.report.heading import Heading, legend
 
@@ -29,10 +30,14 @@ def as_json(
     board: Sequence[LeaderboardRow],
     rows: Sequence[MetricsRow],
     heading: Heading,
+    findings: Findings,
+    decision: Sequence[str],
     gates: Sequence[Verdict] = (),
 ) -> str:
     """Returns ``summary.json``: what the leaderboard shows, unrounded, and what became of gates."""
     content = {
+        "decision": list(decision),
+        "findings": dataclasses.asdict(findings),
         "format_version": FORMAT_VERSION,
         "gates": [dataclasses.asdict(verdict) for verdict in gates],
         "heading": heading.sentences(),

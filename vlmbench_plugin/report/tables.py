@@ -30,7 +30,8 @@ BOARD_HEADER = (
     "model",
     "params",
     "labeler",
-    "mean yield",
+    "yield",
+    "r/s/c",
     "native -> constr",
     "tok/s",
     "best",
@@ -110,16 +111,26 @@ def parameters(total: float | None, active: float | None) -> str:
 def board_cells(row: LeaderboardRow) -> tuple[str, ...]:
     """Returns a leaderboard line's texts, in the order of ``BOARD_HEADER``."""
     return (
-        NONE if row.rank is None else str(row.rank),
+        _rank(row),
         title(row.model, row.reasoning, toy=row.toy),
         parameters(row.total_params, row.active_params),
-        score(row.labeler_score),
-        f"{score(row.mean_yield)} {between(row.mean_yield_interval)}".rstrip(),
+        f"{score(row.labeler_score)} {between(row.labeler_score_interval)}".rstrip(),
+        score(row.mean_yield),
+        "/".join(NONE if share is None else f"{100 * share:.0f}" for share in row.outcomes),
         f"{percent(row.native_valid)} -> {percent(row.constrained_valid)}",
         speed(row.tokens_per_sec),
         SHORT_MODE[row.best_mode],
         row.bucket or ("incomplete" if row.incomplete else NONE),
     )
+
+
+def _rank(row: LeaderboardRow) -> str:
+    if row.rank is None:
+        return NONE
+    if row.rank_interval is None:
+        return str(row.rank)
+    first, last = row.rank_interval
+    return f"{row.rank} ({first})" if first == last else f"{row.rank} ({first}-{last})"
 
 
 def yield_cell(row: MetricsRow | None) -> str:
@@ -158,6 +169,22 @@ def grid(board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow]) -> Grid:
         lines=lines,
         means=tuple(score(_mean_of(row, mode)) for row in board for mode in modes),
     )
+
+
+def best_columns(
+    board: Sequence[LeaderboardRow], rows: Sequence[MetricsRow]
+) -> dict[str, frozenset[int]]:
+    """Returns category -> the columns of ``grid`` with its highest yield; none where all are 0."""
+    cells = {(row.model, row.reasoning, row.category, row.mode): row for row in rows}
+    modes = tuple(mode for mode in MODES if any(row.mode == mode for row in rows))
+    columns = [(row.model, row.reasoning, mode) for row in board for mode in modes]
+    found = {}
+    for category in dict.fromkeys(row.category for row in rows):
+        line = [cells.get((model, reasoning, category, mode)) for model, reasoning, mode in columns]
+        yields = [0.0 if row is None else row.effective_yield or 0.0 for row in line]
+        best = max(yields)
+        found[category] = frozenset(at for at, value in enumerate(yields) if value == best > 0)
+    return found
 
 
 def cell_lines(rows: Iterable[MetricsRow]) -> list[tuple[str, ...]]:

@@ -14,7 +14,7 @@ WIDTH = 120
 _GAP = "  "
 _VALUE = 6
 _MODEL_COLUMN = 1
-_LEFT_ALIGNED = (1, 8)
+_LEFT_ALIGNED = (1, 9)
 """The model and the bucket; figures are aligned to the right."""
 
 
@@ -56,6 +56,11 @@ def leaderboard_lines(
     lines += ["", "Effective yield by category"]
     lines += _grids(tables.grid(board, rows), width)
     return [*lines, *_wrapped(legend(board), width)]
+
+
+def decision_lines(sentences: Sequence[str], *, width: int = WIDTH) -> list[str]:
+    """Returns what to do, in sentences, under a line of its own."""
+    return ["", "Decision", *_wrapped(sentences, width)]
 
 
 def _wrapped(sentences: Sequence[str], width: int) -> list[str]:
