@@ -39,7 +39,9 @@ from vlmbench_plugin.tasks import TASKS
 ITEMS = 64
 ALL_THREADS = torch.get_num_threads()
 SIZES = (1, 8, 16, 32)
-(SPEC,) = resolve_models(("tiny-qwen3vl",), None)
+RANDOM = Path(__file__).parents[1] / "fixtures" / "tiny-random-qwen3vl"
+"""Says more than the trained toys do: answers go on until they are cut."""
+(SPEC,) = resolve_models((str(RANDOM),), None)
 SETTINGS = Settings(n=ITEMS, device="cpu", dtype="float32", runner_args={"stop_loops": "off"})
 
 

@@ -1,8 +1,8 @@
 """Builds tiny random-weight checkpoints of the Qwen architectures.
 
-Run as a script it rebuilds the checkpoint that the package carries, byte for byte::
+Run as a script it rebuilds the checkpoint that tests and benchmarks ask, byte for byte::
 
-    python tools/make_tiny.py vlmbench_plugin/assets/tiny-qwen3vl
+    python tools/make_tiny.py fixtures/tiny-random-qwen3vl
 
 The tests import :func:`build` for the other architectures. Every file is laid out as on the hub, so
 that the code that loads a real checkpoint loads these. Configurations are written here and not by

@@ -13,7 +13,8 @@ from PIL import Image
 from vlmbench_plugin.core import Mode, ModelSpec, Request
 from vlmbench_plugin.thinking import Thinking
 
-ASSET = Path(__file__).parents[1] / "vlmbench_plugin" / "assets" / "tiny-qwen3vl"
+ASSET = Path(__file__).parents[1] / "fixtures" / "tiny-random-qwen3vl"
+"""Its weights are random: what the runners promise they promise for whatever a model says."""
 GRAMMAR = r'root ::= "{\"label\": \"" [a-z ]{1,12} "\"}"'
 LEGAL = r'\{"label": "[a-z ]{1,12}"\}'
 ENOUGH = len('{"label": "123456789012"}') + 1

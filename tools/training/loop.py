@@ -105,7 +105,12 @@ class Trainer:
         return losses
 
     def _loss(self, part: Part) -> Any:
-        """Mean cross-entropy of the answer's tokens of each row, given all before them."""
+        """Mean cross-entropy of the answer's tokens of each row, given all before them.
+
+        From ``focus_from`` on a token weighs one minus its probability. Of 36 tokens of an answer
+        about two relations, two say what is to be learnt: weighed alike, their loss was still that
+        of a guess after 2,200 steps.
+        """
         import torch
 
         hidden = self.model.model(**part.inputs, use_cache=False).last_hidden_state
@@ -116,7 +121,14 @@ class Trainer:
         logits = self.model.lm_head(hidden[:, :-1][answer[:, 1:]])
         each = torch.nn.functional.cross_entropy(logits, ids[answer], reduction="none")
         rows = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
-        return torch.zeros(len(lengths)).index_add(0, rows, each) / lengths
+        weights = torch.ones_like(each)
+        if self.step >= self.recipe.focus_from:
+            weights = 1 - torch.exp(-each.detach())
+
+        def summed(values: Any) -> Any:
+            return torch.zeros(len(lengths)).index_add(0, rows, values)
+
+        return summed(weights * each) / summed(weights).clamp(min=1.0)
 
     def save(self) -> None:
         """Writes all that continues the run, all at once or not at all."""

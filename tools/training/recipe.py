@@ -29,13 +29,13 @@ LARGEST_INPUT = 120 * 144
 SHARES: Mapping[str, float] = MappingProxyType(
     {
         "bbox_grounding": 4.0,
-        "subject_fixation": 3.0,
-        "structural_spatial_awareness": 3.0,
-        "camera_rotational_offset": 3.0,
-        "image_classification": 2.5,
-        "depth_analysis": 2.0,
+        "subject_fixation": 2.0,
+        "structural_spatial_awareness": 6.0,
+        "camera_rotational_offset": 2.0,
+        "image_classification": 1.5,
+        "depth_analysis": 1.5,
         "vit_accuracy_to_prompt": 2.0,
-        "semantic_association": 1.5,
+        "semantic_association": 2.0,
         "style_structural_awareness": 1.0,
         "data_type_differentiation": 1.0,
         "outline_association": 0.5,
@@ -103,13 +103,14 @@ class Recipe:
         decay: Share of the steps, at the end, in which it falls to nothing.
         weight_decay: Of matrices.
         average: Decay of the running average of the weights, which is what ships.
+        focus_from: Step from which tokens weigh the more the less likely the model finds them.
         threads: CPU threads of the model; sums, and so weights, depend on them.
     """
 
     architecture: Architecture = "qwen3_vl"
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
-    steps: int = 9000
+    steps: int = 3600
     batch: int = 48
     parts: int = 4
     rate: float = 2e-3
@@ -117,6 +118,7 @@ class Recipe:
     decay: float = 0.25
     weight_decay: float = 0.05
     average: float = 0.997
+    focus_from: int = 2200
     threads: int = 1
 
     def rate_at(self, step: int) -> float:

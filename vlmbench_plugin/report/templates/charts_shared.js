@@ -60,7 +60,7 @@ const Charts = (function () {
   function rows(names, width, start, above = -14) {
     const narrow = width < NARROW;
     const longest = Math.max(...names.map((name) => name.length));
-    const left = narrow ? 4 : Math.min(0.38 * width, 7.2 * longest + 16);
+    const left = narrow ? 4 : Math.min(0.38 * width, 8 * longest + 16);
     const ink = { fill: "currentColor", stroke: PAPER, strokeWidth: 4 };
     const own = { text: (d) => d, y: (d) => d, ...ink };
     return {
