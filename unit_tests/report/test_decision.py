@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from unit_tests.report.conftest import NOTHING
 from vlmbench_plugin.findings import Findings, Recommendation
 from vlmbench_plugin.report.decision import decision, listed
 
@@ -89,17 +90,16 @@ def test_tasks_no_better_than_blind_are_named(make_run: Any, findings: Findings)
     )
 
 
-def test_without_findings_it_says_that_nothing_was_tested(make_run: Any) -> None:
+def test_where_nothing_can_be_recommended_the_first_is_named(make_run: Any) -> None:
     board, rows, _ = make_run()
     first = board[0]
-    assert decision(board, rows, None) == [
-        f"{first.model} ranks first by labeler score, {first.labeler_score:.3f} in json_mode.",
-        "How surely models differ was not computed for this report.",
+    assert decision(board, rows, NOTHING) == [
+        f"{first.model} ranks first by labeler score, {first.labeler_score:.3f} in json_mode."
     ]
 
 
 def test_without_a_score_there_is_nothing_to_decide() -> None:
-    assert decision((), (), None) == ["No item has been scored, so there is nothing to decide."]
+    assert decision((), (), NOTHING) == ["No item has been scored, so there is nothing to decide."]
 
 
 @pytest.mark.parametrize(
