@@ -138,7 +138,7 @@ def test_markdown_shows_each_cell(make_run: Any) -> None:
 
 def test_an_incomplete_model_has_no_mean_in_the_grid(make_run: Any) -> None:
     board, rows, heading = make_run(models=("m",))
-    incomplete = [dataclasses.replace(board[0], incomplete=("lacks ocr_text",), rank=None)]
+    incomplete = (dataclasses.replace(board[0], incomplete=("lacks ocr_text",), rank=None),)
     (line,) = [
         line
         for line in table_after(markdown_of((incomplete, rows, heading)), "category")

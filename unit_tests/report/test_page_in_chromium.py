@@ -91,9 +91,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(at: int, record: Record) -> Record:
     """Gives an answer of the stub what only a model has, so that every chart has something."""
-    return dataclasses.replace(
-        record, busy_s=0.5 + at % 7 / 10, value_logprob=[-(at % 10) / 10, -3]
-    )
+    logprob = {"mean": -(at % 10) / 10, "min": -3.0}
+    return dataclasses.replace(record, busy_s=0.5 + at % 7 / 10, value_logprob=logprob)
 
 
 def hostile(record: Record) -> Record:
