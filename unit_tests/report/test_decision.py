@@ -22,8 +22,8 @@ def test_a_cheaper_choice_that_is_shown_to_be_as_good(make_run: Any, findings: F
     headline, *rest = decision(board, rows, findings)
     assert headline == (
         "Take qwen3vl-4b (constrained): the cheapest by seconds per item of those shown to lose at "
-        "most 0.03 of yield against the best, qwen3.5-35b-a3b (constrained). Its loss is at most "
-        "0.027 (95 %)."
+        "most 0.03 of clean yield against the best, qwen3.5-35b-a3b (constrained). Its loss is at "
+        "most 0.027 (95 %)."
     )
     assert rest[:3] == [
         "qwen3.5-35b-a3b and qwen3vl-4b cannot be told apart on 12 images a task.",
@@ -50,7 +50,7 @@ def test_where_nothing_cheaper_is_shown_the_leader_is_taken(
     leader = findings.recommendations[0].leader
     found = with_choice(findings, shown=False, choice=leader, loss_bound=None, images_needed=140)
     assert decision(board, rows, found)[0] == (
-        "Take qwen3.5-35b-a3b (constrained): it has the highest yield, 0.640, and no cheaper "
+        "Take qwen3.5-35b-a3b (constrained): it has the highest clean yield, 0.640, and no cheaper "
         "choice is shown to be within 0.03 of it. About 140 images a task would show it of "
         "a cheaper one."
     )
@@ -104,8 +104,8 @@ def ranked(findings: Findings, beaten: int = 0, **changes: Any) -> Findings:
             {"images": {"x": 5}, "smallest_difference": None, "images_needed": {0.05: 900}},
             [
                 (
-                    "Too few images to rank: on 5 images a task no difference, however large, could "
-                    "have been shown."
+                    "Too few images to rank: on 5 images a task no difference, however large, "
+                    "could have been shown."
                 ),
                 "A difference of 0.05 would take 900 images a task.",
             ],
@@ -125,12 +125,12 @@ def ranked(findings: Findings, beaten: int = 0, **changes: Any) -> Findings:
             {"images": {"x": 7, "y": 9}, "smallest_difference": 0.6},
             [
                 (
-                    "Too few images to rank: none of the 3 models can be told apart on 7 to 9 images "
-                    "a task."
+                    "Too few images to rank: none of the 3 models can be told apart on 7 to 9 "
+                    "images a task."
                 ),
                 (
-                    "This run could have shown a difference of 0.60 (80 %); 0.05 would take 58 images "
-                    "a task."
+                    "This run could have shown a difference of 0.60 (80 %); 0.05 would take 58 "
+                    "images a task."
                 ),
             ],
         ),

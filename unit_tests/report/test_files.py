@@ -13,7 +13,18 @@ import pytest
 from unit_tests.report.conftest import NOTHING, json_of, markdown_of
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.conclusions import rank_intervals
-from vlmbench_plugin.findings import Findings
+from vlmbench_plugin.findings import (
+    Acceptance,
+    Choice,
+    ConstraintTax,
+    Cost,
+    CurvePoint,
+    Findings,
+    Ranking,
+    Recommendation,
+    Router,
+    Standing,
+)
 from vlmbench_plugin.gates import Verdict
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.report import summary, terminal
@@ -68,6 +79,10 @@ def test_all_outputs_show_the_same_numbers(make_run: Any, findings: Findings) ->
         assert text["rank"] == f"{entry['rank']} ({first}-{last})"
         shares = [entry[name] for name in ("right", "silent", "caught")]
         assert sum(shares) == pytest.approx(1)
+        of_csv = [line for line in table if line["model"] == entry["model"]]
+        for name, share in zip(("right", "silent", "caught"), shares, strict=True):
+            native = [float(line[name]) for line in of_csv if line["mode"] == "json_mode"]
+            assert share == pytest.approx(sum(native) / len(native))
         assert text["r/s/c"] == "/".join(f"{100 * share:.0f}" for share in shares)
         (line,) = [line for line in lines if f"  {entry['model']} " in line]
         for name in ("rank", "labeler", "yield", "r/s/c", "native -> constr", "tok/s", "bucket"):
@@ -172,9 +187,39 @@ def test_the_same_run_gives_the_same_bytes(make_run: Any) -> None:
         (MetricsRow, "## `metrics.jsonl`"),
         (LeaderboardRow, "## `summary.json`"),
         (Verdict, "## Gates in `summary.json`"),
+        (Findings, "## Findings in `summary.json`"),
+        (Ranking, "### `rankings`"),
+        (Standing, "### `standings`"),
+        (Recommendation, "### `recommendations`"),
+        (ConstraintTax, "### `taxes`"),
+        (Cost, "### `costs`"),
+        (Acceptance, "### `acceptances`"),
+        (Router, "### `routers`"),
     ],
 )
 def test_the_page_defines_every_field_and_no_other(kind: type, section: str) -> None:
-    body = PAGE.read_text().split(section)[1].split("\n## ")[0]
+    body = re.split(r"\n##+ ", PAGE.read_text().split(f"\n{section}\n")[1])[0]
     named = re.findall(r"^\| `(\w+)` \|", body, flags=re.MULTILINE)
     assert sorted(named) == sorted(field.name for field in dataclasses.fields(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [(Choice, "A *choice* is who labels"), (CurvePoint, "| `curve` |")],
+)
+def test_the_page_names_the_parts_of_small_values(kind: type, sentence: str) -> None:
+    text = PAGE.read_text()
+    line = text[text.index(sentence) + len(sentence) :].split("records" if kind is Choice else "\n")
+    assert set(re.findall(r"`(\w+)`", line[0])) == {f.name for f in dataclasses.fields(kind)}
+
+
+def test_summary_json_holds_all_findings_as_they_are(make_run: Any, findings: Findings) -> None:
+    found = json.loads(json_of(make_run(), findings))["findings"]
+    assert found == json.loads(json.dumps(dataclasses.asdict(findings)))
+    (of_one,) = found["recommendations"]
+    assert of_one["choice"] == {
+        "model": "qwen3vl-4b",
+        "reasoning": "off",
+        "mode": "constrained",
+    }
+    assert found["rankings"][0]["images_needed"] == {"0.05": 58, "0.03": 161}

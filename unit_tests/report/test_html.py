@@ -9,6 +9,7 @@ import hashlib
 import io
 import itertools
 import json
+import re
 from typing import Any
 
 import pytest
@@ -85,8 +86,13 @@ def test_all_outputs_show_the_same_numbers(make_run: Any, findings: Findings) ->
         assert [drawn[entry["model"]][end] for end in ("low", "high")] == entry[
             "mean_yield_interval"
         ]
-    for sentence in (*heading.sentences(), *legend(board), *content["decision"]):
+    said = content["decision"]
+    in_terminal = " ".join(" ".join(terminal.decision_lines(said)).split())
+    for sentence in (*heading.sentences(), *legend(board), *said):
         assert sentence in page.text
+    for sentence in said:
+        assert sentence in in_terminal
+        assert f"\n- {sentence}\n" in re.sub(r"\\(.)", r"\1", report)
 
 
 def test_the_figures_drawn_are_those_of_their_tables(make_run: Any, findings: Findings) -> None:

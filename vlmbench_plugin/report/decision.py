@@ -74,8 +74,8 @@ def _headline(one: Recommendation) -> str:
     if one.shown:
         return (
             f"Take {who(one.choice)}: the cheapest by {one.cost_basis} of those shown to lose at "
-            f"most {one.margin:g} of yield against the best, {who(one.leader)}. Its loss is at "
-            f"most {score(one.loss_bound)} (95 %)."
+            f"most {one.margin:g} of clean yield against the best, {who(one.leader)}. Its loss is "
+            f"at most {score(one.loss_bound)} (95 %)."
         )
     needed = (
         ""
@@ -83,7 +83,7 @@ def _headline(one: Recommendation) -> str:
         else f" About {one.images_needed:,} images a task would show it of a cheaper one."
     )
     return (
-        f"Take {who(one.leader)}: it has the highest yield, {score(one.leader_yield)}, and no "
+        f"Take {who(one.leader)}: it has the highest clean yield, {score(one.leader_yield)}, and no "
         f"cheaper choice is shown to be within {one.margin:g} of it.{needed}"
     )
 
@@ -176,8 +176,8 @@ def _constraining(choice: Choice, findings: Findings) -> list[str]:
     right, silent = (sum(getattr(tax, name) for tax in taxes) for name in ("to_right", "to_silent"))
     invalid = right + silent + sum(tax.to_caught for tax in taxes)
     went = (
-        f" Of {_counted(invalid, 'answer', 'answers')} invalid without it, {right} became right and "
-        f"{silent} wrong without notice."
+        f" Of {_counted(invalid, 'answer', 'answers')} invalid without it, {right} became right "
+        f"and {silent} wrong without notice."
         if invalid
         else ""
     )
