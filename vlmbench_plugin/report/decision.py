@@ -83,8 +83,8 @@ def _headline(one: Recommendation) -> str:
         else f" About {one.images_needed:,} images a task would show it of a cheaper one."
     )
     return (
-        f"Take {who(one.leader)}: it has the highest clean yield, {score(one.leader_yield)}, and no "
-        f"cheaper choice is shown to be within {one.margin:g} of it.{needed}"
+        f"Take {who(one.leader)}: it has the highest clean yield, {score(one.leader_yield)}, and "
+        f"no cheaper choice is shown to be within {one.margin:g} of it.{needed}"
     )
 
 
