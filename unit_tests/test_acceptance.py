@@ -126,6 +126,16 @@ def test_the_models_own_confidence_is_an_order_where_the_task_names_it() -> None
     assert [one.order for one in acceptances(both, TASKS)] == ["value_logprob", "confidence"]
 
 
+@pytest.mark.parametrize("stated", ["0.9", "high", [0.9], {"value": 0.9}, True])
+def test_what_is_no_number_in_a_file_from_elsewhere_is_no_confidence(stated: Any) -> None:
+    odd = [item(0, 1.0, prediction={"confidence": stated}, category=CLASSES)]
+    assert acceptances(odd, TASKS) == ()
+    (found,) = acceptances(
+        [*odd, item(1, 1.0, prediction={"confidence": 1}, category=CLASSES)], TASKS
+    )
+    assert [(p.coverage, p.accepted) for p in found.curve if p.accepted] == [(0.5, 1)]
+
+
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 def test_a_named_confidence_is_a_number_of_the_answer(task: Any) -> None:
     assert (task.confidence is not None) == ("confidence" in task.fields)

@@ -16,8 +16,8 @@ from vlmbench_plugin.aggregate import (
     aggregate,
     comparable,
     leaderboard,
-    mean_intervals,
 )
+from vlmbench_plugin.board_intervals import board_intervals
 from vlmbench_plugin.cells import MetricsRow, bucket
 from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.floors import Floor, case_of
@@ -282,7 +282,7 @@ def test_a_leaderboard_by_hand() -> None:
         *cell(0.5, model="small", category="segmentation"),
     ]
     specs = {"big": spec("big", total_params=30, active_params=3), "small": spec("small", toy=True)}
-    board = board_of(records, specs=specs, intervals=mean_intervals(records))
+    board = board_of(records, specs=specs, intervals=board_intervals(records))
     big, small = board["big"], board["small"]
     assert list(board) == ["small", "big"]
     assert (small.rank, big.rank) == (1, 2)
@@ -360,7 +360,9 @@ def test_scores_that_differ_in_the_last_place_alone_share_a_rank() -> None:
 
 def test_the_interval_of_an_incomplete_model_is_over_what_it_has() -> None:
     records = [*cell(0.5), error(0, category="segmentation")]
-    assert mean_intervals(records) == {("m", "off", "json_mode"): cell_interval([0.5] * 4)}
+    assert board_intervals(records).mean_yield == {
+        ("m", "off", "json_mode"): cell_interval([0.5] * 4)
+    }
     row = board_of(records)["m"]
     assert (row.mean_yield, row.incomplete) == (0.5, ("1 of 1 are errors in segmentation",))
 
@@ -440,13 +442,13 @@ def test_an_image_weighs_the_same_in_all_tasks_modes_and_models() -> None:
         for mode in ("json_mode", "constrained")
         for category in ("ocr_text", "segmentation")
     ]
-    found = mean_intervals(records, seed=3)
+    found = board_intervals(records, seed=3).mean_yield
     low, high = found["a", "off", "json_mode"]
     assert found["b", "off", "json_mode"] == pytest.approx((1 - high, 1 - low), abs=0.02)
     assert found["a", "off", "constrained"] == found["a", "off", "json_mode"]
     # The same photographs in both tasks tell no more than in one; scenes drawn for each task do.
     drawn = [dataclasses.replace(record, difficulty="easy") for record in records]
-    own_low, own_high = mean_intervals(drawn, seed=3)["a", "off", "json_mode"]
+    own_low, own_high = board_intervals(drawn, seed=3).mean_yield["a", "off", "json_mode"]
     assert (high - low) / (own_high - own_low) == pytest.approx(2**0.5, rel=0.1)
 
 
@@ -464,5 +466,7 @@ def test_intervals_of_means_do_not_depend_on_the_order(rng: random.Random) -> No
         )
     ]
     shuffled = rng.sample(records, len(records))
-    assert mean_intervals(shuffled) == mean_intervals(records)
-    assert list(mean_intervals(shuffled)) == list(mean_intervals(records))
+    found, expected = board_intervals(shuffled), board_intervals(records)
+    assert found == expected
+    assert list(found.mean_yield) == list(expected.mean_yield)
+    assert list(found.labeler) == list(expected.labeler)

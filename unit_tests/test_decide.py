@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from unit_tests.test_ranking import cell, mixed, of
 from vlmbench_plugin.core import ModelSpec
-from vlmbench_plugin.decide import PARAMETERS, SECONDS, recommendations, sentences
-from vlmbench_plugin.findings import Ranking, Recommendation
+from vlmbench_plugin.decide import PARAMETERS, SECONDS, recommendations
+from vlmbench_plugin.findings import Recommendation
 from vlmbench_plugin.ranking import rankings
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import TaskScores, cell_interval, loss_bounds
@@ -230,57 +230,3 @@ def test_the_parts_of_a_recommendation_agree(
         assert one.held_out_interval[0] <= one.held_out <= one.held_out_interval[1]
         assert type(one.leader_yield) is float
         assert type(one.held_out) is float
-
-
-def words(records: list[Record], **options: Any) -> list[str]:
-    found: list[Ranking] = list(rankings(records))
-    return list(sentences(found[0] if found else None, first(records, **options)))
-
-
-def test_a_tie_is_said_in_words() -> None:
-    said = words(untimed(nearly_equal(12)))
-    assert said[0] == (
-        "big and small cannot be told apart on 12 images per task; 1 other is shown to be beaten"
-    )
-    assert said[1].startswith("the smallest difference that this run could have shown (80 %) is 0.")
-    assert "images per task that would show one: " in said[1]
-    assert said[2] == (
-        "take big in json_mode, which has the highest yield: no cheaper one is shown to be within "
-        "0.03 of the highest yield"
-    )
-
-
-@pytest.mark.parametrize(
-    ("n", "why"),
-    [
-        (5, "on 5 images per task no difference, however large, could have been shown"),
-        (1, "on 1 image per task no difference, however large, could have been shown"),
-        (7, "none of the 3 models can be told apart on 7 images per task"),
-    ],
-)
-def test_too_few_images_to_rank_are_said_in_words(n: int, why: str) -> None:
-    records = [
-        record for name in ("big", "small", "tiny") for record in cell(name, [1.0, 0.0] * 4)[:n]
-    ]
-    assert words(records)[0] == f"too few images to rank: {why}"
-
-
-def test_a_clear_best_is_said_in_words() -> None:
-    said = words([*cell("big", [1.0] * 50), *cell("small", [0.0, 1.0] * 25)])
-    assert said[0] == "big is shown to be the best of 2 on 50 images per task"
-    assert said[-1].startswith("on images that did not choose it the leader earns 1.000 (")
-
-
-def test_what_is_shown_is_said_with_its_bound() -> None:
-    said = words(untimed(nearly_equal()), margin=0.05)
-    assert said[2].startswith(
-        "take small in json_mode, the cheapest (active parameters) that is shown to be within 0.05 "
-        "of the highest yield: it loses at most 0.0"
-    )
-    assert said[2].endswith(" against big in json_mode")
-
-
-def test_one_model_has_no_sentence_of_ranks() -> None:
-    said = words(cell("big", [1.0] * 9, reasoning="on"))
-    assert said[0].startswith("take big (reasoning) in json_mode, which has the highest yield")
-    assert len(said) == 2

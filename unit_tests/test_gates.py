@@ -14,8 +14,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from unit_tests.test_aggregate import error, item
-from vlmbench_plugin.aggregate import aggregate, mean_intervals
+from vlmbench_plugin.aggregate import aggregate
 from vlmbench_plugin.baselines import Baseline
+from vlmbench_plugin.board_intervals import board_intervals
 from vlmbench_plugin.core import Mode
 from vlmbench_plugin.gates import Gate, Kind, Verdict, gates_of, verdicts
 from vlmbench_plugin.record import Record
@@ -107,7 +108,7 @@ def test_a_mean_is_that_of_the_leaderboard() -> None:
     cells: list[Cell] = [CELL, ("m", "segmentation", "json_mode")]
     gate = Gate(kind="min-yield", category="all", bar=0.5)
     (verdict,) = verdicts([gate], found, cells)
-    assert verdict.interval == mean_intervals(found)["m", "off", "json_mode"]
+    assert verdict.interval == board_intervals(found).mean_yield["m", "off", "json_mode"]
     assert (verdict.category, verdict.figure, verdict.n) == (None, 0.5, 30)
     assert "m mean of 2 categories json_mode: yield 0.500" in verdict.sentence
     cells.append(("m", "depth_analysis", "json_mode"))

@@ -23,6 +23,7 @@ from vlmbench_plugin.escapes import markdown, printable
 from vlmbench_plugin.evaluate import rescore
 from vlmbench_plugin.folder_tables import tables
 from vlmbench_plugin.record import Record
+from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.store import Store
 from vlmbench_plugin.tasks import TASKS
 
@@ -66,7 +67,7 @@ def test_a_changed_field_is_refused_or_does_no_harm(name: str, value: Any) -> No
     except StoreError:
         return
     assert Record.from_json(record.to_json()) == record
-    shown = tables([record], {}, {})
+    shown = tables([record], {}, {}, Settings())
     for content in shown.files.values():
         assert content.encode(errors="backslashreplace")
     if name not in ("truth", "vocabulary", "category"):

@@ -24,11 +24,11 @@ LEVELS = {
     4: ("data",),
     5: ("models", "runners"),
     6: (
-        "acceptance", "aggregate", "asking", "baselines", "cells", "costs", "data_check", "decide",
-        "evaluate", "findings", "fingerprints", "floors", "folder_guard", "folder_manifest",
-        "gate_figures", "gates", "manifest", "merging", "pairing", "published", "ranking",
-        "rescoring", "result_lines", "routing", "stale", "stats", "store", "store_files",
-        "store_lock", "swaps", "tax", "visual_tokens",
+        "acceptance", "aggregate", "asking", "baselines", "board_intervals", "cells", "conclusions",
+        "costs", "data_check", "decide", "evaluate", "findings", "fingerprints", "floors",
+        "folder_guard", "folder_manifest", "gate_figures", "gates", "manifest", "merging",
+        "pairing", "published", "ranking", "rescoring", "result_lines", "routing", "stale", "stats",
+        "store", "store_files", "store_lock", "swaps", "tax", "visual_tokens",
     ),
     7: (
         "comparing", "comparing_published", "contact_sheets", "folder_tables", "measured",
@@ -36,10 +36,11 @@ LEVELS = {
         "route_file", "run_plan", "sides", "spec_plan", "thumbnails",
     ),
     8: (
-        "bench", "cli", "compare_command", "data_command", "hookspecs", "interrupts", "items",
-        "junit", "labeler", "merge_command", "option_kinds", "option_table", "options",
-        "plan_command", "plugin", "results", "retrying", "route_command", "run_gates", "scheduling",
-        "session", "short_options", "weights", "workers",
+        "asking_options", "bench", "cli", "compare_command", "data_command", "hookspecs",
+        "interrupts", "items", "junit", "labeler", "merge_command", "option_kinds", "option_table",
+        "options", "plan_command", "plugin", "report_command", "results", "retrying",
+        "route_command", "run_gates", "scheduling", "session", "short_options", "weights",
+        "workers",
     ),
 }  # fmt: skip
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

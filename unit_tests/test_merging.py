@@ -14,6 +14,7 @@ from unit_tests.records import failed_record, make_record
 from vlmbench_plugin.folder_tables import tables
 from vlmbench_plugin.merging import Folder, Merged, merge, merge_lines
 from vlmbench_plugin.record import Record
+from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.store_files import item_of
 
 
@@ -202,7 +203,7 @@ def test_the_order_of_the_folders_is_no_matter_without_a_conflict(
             asked = (*item_of(record), record.status == "error", record.scorer_version)
             agreeing[-1].append(scored.setdefault(asked, _only_key(record)))
     shown = [
-        tables((record for record, _ in kept(merged(*order))), {}, {}).files
+        tables((record for record, _ in kept(merged(*order))), {}, {}, Settings()).files
         for order in (agreeing, agreeing[::-1])
     ]
     assert not merged(*agreeing).conflicts

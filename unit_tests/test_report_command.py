@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,10 @@ from vlmbench_plugin.cli import main
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.store import Store
 
-TABLES = ("metrics.jsonl", "leaderboard.md", "summary.json", "summary.csv", "report.html")
+TABLES = (
+    *("metrics.jsonl", "leaderboard.md", "summary.json", "summary.csv", "route.json"),
+    "report.html",
+)
 Change = Callable[[Record], Record]
 
 
@@ -196,3 +201,59 @@ def test_the_rebuilding_itself_does_not_know_pytest(copied: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def summary_of(folder: Path) -> Any:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def margins(folder: Path) -> set[float]:
+    return {one["margin"] for one in summary_of(folder)["findings"]["recommendations"]}
+
+
+def test_margin_and_price_can_be_given_later_and_are_not_kept(
+    finished: Path, copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(copied, lambda record: dataclasses.replace(record, busy_s=0.5))
+    assert main(["report", str(copied)]) == 0
+    own = {name: (copied / name).read_bytes() for name in TABLES}
+    assert margins(copied) == {0.03, 0.05}
+    given = ("--margin", "0.125", "--price-per-hour", "7.2")
+    capsys.readouterr()
+    assert main(["report", str(copied), *given]) == 0
+    assert "0.125 of" in re.sub(r"\s+", " ", capsys.readouterr().out).split("Decision")[1]
+    assert margins(copied) == {0.125}
+    for cost in summary_of(copied)["findings"]["costs"]:
+        # Half a second an item at 7.2 an hour is 0.001 an item, or 1000 for a million.
+        expected = cost["n"] / cost["n_right"] * 1000
+        assert cost["money_per_million"] == pytest.approx(expected)
+    assert json.loads((copied / "route.json").read_text())["asked"]["price_per_hour"] == 7.2
+    assert main(["report", str(copied)]) == 0
+    assert {name: (copied / name).read_bytes() for name in TABLES} == own
+
+
+def test_margin_and_price_of_the_run_are_those_of_its_report(tmp_path: Path) -> None:
+    done = run(tmp_path, *SMALL, "--margin", "0.25", "--price-per-hour", "2")
+    assert done.exit == 0, done.output
+    before = {name: done.text(name) for name in TABLES}
+    assert margins(tmp_path / "out") == {0.25}
+    assert main(["report", str(tmp_path / "out")]) == 0
+    assert {name: done.text(name) for name in TABLES} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--margin", "3"), "expected --margin to be a number from 0 to 1, got 3.0"),
+        (("--margin", "nan"), "expected --margin to be a number from 0 to 1, got nan"),
+        (("--price-per-hour", "-1"), "expected --price-per-hour to be at least 0, got -1.0"),
+        (("--price-per-hour", "inf"), "expected --price-per-hour to be at least 0, got inf"),
+        (("--margin", "few"), "invalid float value: 'few'"),
+    ],
+)
+def test_a_wrong_margin_or_price_is_told_and_writes_nothing(
+    copied: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(copied), *arguments]) == 4
+    assert said in capsys.readouterr().err
+    assert not (copied / "summary.json").exists()

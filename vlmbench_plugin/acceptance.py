@@ -183,9 +183,9 @@ def _orders(
 
 
 def _stated(record: Record, field: str) -> float | None:
-    """Returns the model's own confidence; an optional field may be absent."""
+    """Returns the model's own confidence: None if absent, or no number in a file from elsewhere."""
     value = None if record.prediction is None else record.prediction.get(field)
-    return None if value is None else float(value)
+    return float(value) if type(value) is float or type(value) is int else None
 
 
 def _whole_groups(sure: Sequence[tuple[float, bool]], most: int) -> int:

@@ -19,7 +19,7 @@ from typing import get_args
 from vlmbench_plugin import __version__
 from vlmbench_plugin.categories import CATEGORIES
 from vlmbench_plugin.core import FRAMES, VocabularyRule
-from vlmbench_plugin.escapes import printable, printable_lines
+from vlmbench_plugin.escapes import printable
 from vlmbench_plugin.option_table import OPTIONS
 
 _WRONG = 4
@@ -33,7 +33,7 @@ commands:
   schema CATEGORY      print what a legal answer is (--format gbnf|json-schema|pydantic|tool)
   plan [DIR] --images N  what labeling N images would take: tokens, hours, disk
   route DIR            which one or two models to label with, and how (--max-vram GB)
-  report DIR           build the tables of a results folder again (--rescore)
+  report DIR           build the tables of a results folder again (--rescore, --margin)
   merge OUT A B ...    join the results of several machines or runs in one folder
   compare A B          set two runs side by side, image by image (B: also "published")
 
@@ -243,32 +243,6 @@ def _schema(argv: Sequence[str]) -> int:
     return 0
 
 
-def _report(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="qwen-vlmbench report",
-        description="Build the tables of a results folder again, from its results.jsonl alone.",
-    )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="The results folder")
-    parser.add_argument(
-        "--rescore",
-        action="store_true",
-        help="Score every stored answer again from its raw text first, and say what changed "
-        "(default: keep the stored scores)",
-    )
-    asked = parser.parse_args(argv)
-    from vlmbench_plugin.errors import VlmBenchError
-    from vlmbench_plugin.rebuilding import rebuild
-
-    try:
-        lines = rebuild(asked.folder, rescore=asked.rescore)
-    except VlmBenchError as error:
-        sys.stderr.write(printable_lines(f"qwen-vlmbench report: {error}") + "\n")
-        return _WRONG
-    for line in lines:
-        _print(line)
-    return 0
-
-
 def _module(name: str) -> Callable[[Sequence[str]], int]:
     """Returns a command that has a module of its own, imported when it is run."""
 
@@ -286,7 +260,7 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "schema": _schema,
     "plan": _module("plan"),
     "route": _module("route"),
-    "report": _report,
+    "report": _module("report"),
     "merge": _module("merge"),
     "compare": _module("compare"),
 }

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmbench_plugin.core import ModelSpec
-from vlmbench_plugin.findings import Choice, Ranking, Recommendation
+from vlmbench_plugin.findings import Choice, Recommendation
 from vlmbench_plugin.ranking import POWER, Answers, Matrix
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval, TaskScores, folds, loss_bounds, mean_intervals
@@ -193,77 +193,3 @@ def _images_needed(matrix: Matrix, leader: int, row: int, margin: float) -> int:
     passing = normal.inv_cdf(0.95) + normal.inv_cdf(POWER)
     needed = matrix.per_task * (passing * float(error) / (margin - loss)) ** 2
     return max(MIN_IMAGES, math.ceil(needed))
-
-
-def sentences(ranking: Ranking | None, recommendation: Recommendation) -> tuple[str, ...]:
-    """Says in words what a ranking and the recommendation about the same tasks come to.
-
-    Args:
-        ranking: None of a single model.
-        recommendation: Of the same category.
-    """
-    found = [] if ranking is None else [_on_top(ranking), _could_show(ranking)]
-    return (*found, *_advice(recommendation))
-
-
-def _on_top(ranking: Ranking) -> str:
-    on = f"on {_counted(ranking)}"
-    if ranking.smallest_difference is None:
-        return f"too few images to rank: {on} no difference, however large, could have been shown"
-    names = [_named(standing.choice) for standing in ranking.standings if standing.tied]
-    total = len(ranking.standings)
-    if not ranking.better and total > 2:
-        return f"too few images to rank: none of the {total} models can be told apart {on}"
-    if len(names) == 1:
-        return f"{names[0]} is shown to be the best of {total} {on}"
-    listed = f"{', '.join(names[:-1])} and {names[-1]} cannot be told apart {on}"
-    beaten = total - len(names)
-    if not beaten:
-        return listed
-    return f"{listed}; {'1 other is' if beaten == 1 else f'{beaten} others are'} shown to be beaten"
-
-
-def _could_show(ranking: Ranking) -> str:
-    needed = ", ".join(
-        f"{images:,} of {difference:.2f}" for difference, images in ranking.images_needed.items()
-    )
-    smallest = ranking.smallest_difference
-    able = (
-        ""
-        if smallest is None
-        else (f"the smallest difference that this run could have shown (80 %) is {smallest:.3f}; ")
-    )
-    return f"{able}images per task that would show one: {needed}"
-
-
-def _advice(found: Recommendation) -> list[str]:
-    taken, leader = (f"{_named(one)} in {one.mode}" for one in (found.choice, found.leader))
-    what = f"within {found.margin:g} of the highest yield"
-    if found.shown:
-        first = (
-            f"take {taken}, the cheapest ({found.cost_basis}) that is shown to be {what}: it loses "
-            f"at most {found.loss_bound:.3f} against {leader}"
-        )
-    else:
-        first = f"take {taken}, which has the highest yield: no cheaper one is shown to be {what}"
-    said = [first]
-    if found.images_needed is not None:
-        said.append(f"{found.images_needed:,} images per task could show it of a cheaper one")
-    if found.held_out is not None and found.held_out_interval is not None:
-        low, high = found.held_out_interval
-        said.append(
-            f"on images that did not choose it the leader earns {found.held_out:.3f} "
-            f"({low:.2f} to {high:.2f}), on those that did {found.leader_yield:.3f}"
-        )
-    return said
-
-
-def _counted(ranking: Ranking) -> str:
-    fewest, most = min(ranking.images.values()), max(ranking.images.values())
-    images = f"{fewest} to {most}" if fewest < most else f"{most}"
-    noun = "image" if most == 1 else "images"
-    return f"{images} {noun}" + ("" if ranking.category else " per task")
-
-
-def _named(choice: Choice) -> str:
-    return choice.model if choice.reasoning == "off" else f"{choice.model} (reasoning)"

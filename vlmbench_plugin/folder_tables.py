@@ -81,15 +81,15 @@ def tables(
         rows = metrics_rows(records, tasks, floors)
         # Where nothing is left out, the rows that compare models are the same ones.
         compared = metrics_rows(shared, tasks, floors) if left_out else rows
-    findings = conclude(records, tasks, specs, settings)
+        findings = conclude(records, tasks, specs, settings)
+        route = route_document(
+            records, tasks, specs, settings, Wanted(price_per_hour=settings.price_per_hour)
+        )
     board = leaderboard(
         compared, specs, intervals=board_intervals(shared), ranks=rank_intervals(findings)
     )
     heading = Heading.of(board, compared, left_out=left_out)
     cases = gallery(records, tasks, pictures)
-    route = route_document(
-        records, tasks, specs, settings, Wanted(price_per_hour=settings.price_per_hour)
-    )
     said = decision(board, compared, findings)
     return Tables(
         rows=rows,

@@ -64,7 +64,8 @@ def test_a_hand_edited_answer_is_scored_and_told(inside: Inside, pytester: pytes
             f"{(score - before['primary_score']) / 6:.3f}, 1 passed -> missed"
         ),
     ]
-    result.stdout.fnmatch_lines([*told, "Replayed 24 of 24 items*"], consecutive=True)
+    result.stdout.fnmatch_lines([*told, "", "Decision"], consecutive=True)
+    result.stdout.fnmatch_lines(["Decision", "Replayed 24 of 24 items*"])
     log = [line.split(" ", 1)[1] for line in (out / "run.log").read_text().splitlines()]
     assert [line.strip() for line in told] == [line.strip() for line in log if line in told]
 

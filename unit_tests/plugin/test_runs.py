@@ -43,6 +43,22 @@ EXPECTED_IDS = {
 }
 
 
+def test_it_ends_with_the_decision_and_the_path_of_the_page(finished: Finished) -> None:
+    said = json.loads(finished.text("summary.json"))["decision"]
+    assert said[0].startswith("Take tiny-qwen3vl (")
+    assert len(said) > 2
+    lines = finished.output.splitlines()
+    assert lines.count("Decision") == 1
+    page = finished.folder / "out" / "report.html"
+    last = lines.index(f"Written to {page.parent}; open {page}")
+    shown = " ".join(lines[lines.index("Decision") + 1 : last]).split()
+    assert shown == " ".join(said).split()
+    assert page.is_file()
+    assert not any("vlmbench" in line for line in lines[last + 1 :])
+    for sentence in said:
+        assert sentence in finished.text("report.html")
+
+
 def test_misses_are_no_failures(finished: Finished) -> None:
     assert finished.exit == 0, finished.output
     counts = Counter(record["status"] for record in finished.records())

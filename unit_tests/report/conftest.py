@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ from vlmbench_plugin.aggregate import (
     MetricsRow,
     aggregate,
     leaderboard,
-    mean_intervals,
 )
+from vlmbench_plugin.board_intervals import board_intervals
 from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.findings import (
     Acceptance,
@@ -28,11 +28,26 @@ from vlmbench_plugin.findings import (
 )
 from vlmbench_plugin.floors import Floor, case_of
 from vlmbench_plugin.record import Record
+from vlmbench_plugin.report import markdown, summary
+from vlmbench_plugin.report.decision import decision
 from vlmbench_plugin.report.heading import Heading
 
 CATEGORIES = ("image_classification", "structural_spatial_awareness", "segmentation")
 Run = tuple[tuple[LeaderboardRow, ...], tuple[MetricsRow, ...], Heading]
 MakeRun = Callable[..., Run]
+NOTHING = Findings(rankings=(), recommendations=(), taxes=(), costs=(), acceptances=(), routers=())
+
+
+def markdown_of(run: Run, findings: Findings = NOTHING) -> str:
+    """Returns ``leaderboard.md`` of a fabricated run."""
+    board, rows, heading = run
+    return markdown.leaderboard(board, rows, heading, findings, decision(board, rows, findings))
+
+
+def json_of(run: Run, findings: Findings = NOTHING) -> str:
+    """Returns ``summary.json`` of a fabricated run."""
+    board, rows, heading = run
+    return summary.as_json(board, rows, heading, findings, decision(board, rows, findings))
 
 
 def item(index: int, score: float | None, **changes: Any) -> Record:
@@ -84,6 +99,7 @@ def make_run() -> MakeRun:
         models: tuple[str, ...] = ("qwen3vl-4b", "qwen3.5-35b-a3b"),
         modes: tuple[str, ...] = ("json_mode", "constrained"),
         n: int = 10,
+        ranks: Mapping[tuple[str, str], tuple[int, int]] | None = None,
         **changes: Any,
     ) -> Run:
         records = []
@@ -99,7 +115,7 @@ def make_run() -> MakeRun:
         scores = {case_of(record): 0.125 for record in records}
         floors = dict.fromkeys(CATEGORIES, Floor(value=0.125, scores=scores))
         rows = aggregate(records, categories=CATEGORIES, models=models, floors=floors)
-        board = leaderboard(rows, _specs(models), intervals=mean_intervals(records))
+        board = leaderboard(rows, _specs(models), intervals=board_intervals(records), ranks=ranks)
         return board, rows, Heading.of(board, rows)
 
     return make

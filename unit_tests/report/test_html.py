@@ -9,15 +9,18 @@ import hashlib
 import io
 import itertools
 import json
+import re
 from typing import Any
 
 import pytest
 
-from unit_tests.report.conftest import item
+from unit_tests.report.conftest import NOTHING, item, json_of, markdown_of
 from unit_tests.report.page_reader import Page
 from unit_tests.report.test_files import table_after
+from vlmbench_plugin.conclusions import rank_intervals
 from vlmbench_plugin.findings import Findings
-from vlmbench_plugin.report import html, markdown, summary, tables, terminal
+from vlmbench_plugin.report import html, summary, tables, terminal
+from vlmbench_plugin.report.decision import decision
 from vlmbench_plugin.report.gallery import Gallery, gallery
 from vlmbench_plugin.report.heading import Heading, legend
 
@@ -25,21 +28,22 @@ NO_CASES = Gallery(cases=(), pictures={}, total=0, notes=())
 HOSTILE = "</script><script>alert(1)</script></textarea><img src=x onerror=alert(2)>&lt;<!--"
 
 
-def page_text(run: Any, findings: Findings | None, cases: Gallery) -> str:
+def page_text(run: Any, findings: Findings, cases: Gallery) -> str:
     board, rows, heading = run
-    return html.page(board, rows, heading, findings, cases)
+    said = decision(board, rows, findings)
+    return html.page(board, rows, heading, findings, said, cases)
 
 
-def page_of(run: Any, findings: Findings | None = None, cases: Gallery = NO_CASES) -> Page:
+def page_of(run: Any, findings: Findings = NOTHING, cases: Gallery = NO_CASES) -> Page:
     return Page(page_text(run, findings, cases))
 
 
 def test_all_outputs_show_the_same_numbers(make_run: Any, findings: Findings) -> None:
-    run = board, rows, heading = make_run()
+    run = board, rows, heading = make_run(ranks=rank_intervals(findings))
     page = page_of(run, findings)
     lines = terminal.leaderboard_lines(board, rows, heading)
-    report = markdown.leaderboard(board, rows, heading)
-    content = json.loads(summary.as_json(board, rows, heading))
+    report = markdown_of(run, findings)
+    content = json.loads(json_of(run, findings))
     flat = list(csv.DictReader(io.StringIO(summary.as_csv(rows))))
 
     _, heads, *grid = page.tables["Effective yield by task, model and mode"]
@@ -49,7 +53,7 @@ def test_all_outputs_show_the_same_numbers(make_run: Any, findings: Findings) ->
     assert len(grid) == len({row.category for row in rows}) + 1
     for category, floor, *texts in grid:
         assert floor == written[category]["floor"]
-        assert texts == [written[category][column] for column in columns]
+        assert texts == [written[category][column].strip("*") for column in columns]
         assert " ".join([category, floor, *texts]).split() in [line.split() for line in lines]
     values = {(line["category"], line["model"], line["mode"]): line for line in flat}
     for category, _, *texts in grid[:-1]:
@@ -65,11 +69,16 @@ def test_all_outputs_show_the_same_numbers(make_run: Any, findings: Findings) ->
     ):
         found = dict(zip(header, cells, strict=True))
         assert {name: found[name] for name in tables.BOARD_HEADER} == of_file
-        assert found["labeler"] == f"{entry['labeler_score']:.3f}"
-        assert found["rank by yield"] == "1 to 2"
+        low, high = entry["labeler_score_interval"]
+        assert found["labeler"] == f"{entry['labeler_score']:.3f} [{low:.2f}, {high:.2f}]"
+        assert found["rank"] == f"{entry['rank']} (1-2)"
+        shares = [entry[name] for name in ("right", "silent", "caught")]
+        assert found["r/s/c"] == "/".join(f"{100 * share:.0f}" for share in shares)
 
     header, *shown = page.tables["Every cell"]
-    every_cell = [list(line.values()) for line in table_after(report, "model")]
+    every_cell = [
+        list(line.values()) for line in table_after(report.split("## Every cell")[1], "model")
+    ]
     assert sorted(shown) == sorted(every_cell)
     drawn = {d["name"]: d for d in page.data["chart-data"]["ranking"] if d["task"] == "All tasks"}
     for entry in content["leaderboard"]:
@@ -77,8 +86,13 @@ def test_all_outputs_show_the_same_numbers(make_run: Any, findings: Findings) ->
         assert [drawn[entry["model"]][end] for end in ("low", "high")] == entry[
             "mean_yield_interval"
         ]
-    for sentence in (*heading.sentences(), *legend(board)):
+    said = content["decision"]
+    in_terminal = " ".join(" ".join(terminal.decision_lines(said)).split())
+    for sentence in (*heading.sentences(), *legend(board), *said):
         assert sentence in page.text
+    for sentence in said:
+        assert sentence in in_terminal
+        assert f"\n- {sentence}\n" in re.sub(r"\\(.)", r"\1", report)
 
 
 def test_the_figures_drawn_are_those_of_their_tables(make_run: Any, findings: Findings) -> None:
@@ -122,23 +136,16 @@ def test_the_figures_drawn_are_those_of_their_tables(make_run: Any, findings: Fi
 def test_sections_without_data_say_why(make_run: Any) -> None:
     text = page_of(make_run()).text
     for said in (
-        "Which models are shown to differ was not computed",
-        "Costs were not computed",
-        "What constraining changes was not computed",
-        "Which answers can be accepted was not computed",
+        "No time is known",
+        "was asked in both modes",
+        "no log probabilities",
         "There is no case to show.",
     ):
-        assert said in text
-    empty = Findings(
-        rankings=(), recommendations=(), taxes=(), costs=(), acceptances=(), routers=()
-    )
-    text = page_of(make_run(), empty).text
-    for said in ("No time is known", "was asked in both modes", "no log probabilities"):
         assert said in text
 
 
 def test_a_folder_without_a_score_still_has_a_page() -> None:
-    page = Page(html.page((), (), Heading.of((), ()), None, NO_CASES))
+    page = page_of(((), (), Heading.of((), ())))
     assert "No item has been scored, so there is nothing to decide." in page.text
     assert page.open == ["html"] or not page.open
 
@@ -160,7 +167,7 @@ def test_hostile_answers_stay_data(make_run: Any) -> None:
         0, 0.2, model="m", category="own", mode="json_mode", raw_text=HOSTILE, right_at=0.5,
         question=HOSTILE, image_size=[4, 4], truth={}, finish_reason="stop",
     )  # fmt: skip
-    page = page_of(make_run(), None, gallery([record], {}, lambda _: None))
+    page = page_of(make_run(), NOTHING, gallery([record], {}, lambda _: None))
     (case,) = page.data["case-data"]
     assert case["raw"] == case["question"] == HOSTILE
     assert len(page.scripts) == 7
@@ -225,7 +232,7 @@ def test_a_page_stays_small_whatever_models_answer(make_run: Any) -> None:
     found = gallery(records, {}, lambda _: None)
     assert 0 < len(found.cases) < 1200
     assert "are left out to keep this page small" in found.notes[0]
-    assert len(page_text(make_run(), None, found)) < 15_000_000
+    assert len(page_text(make_run(), NOTHING, found)) < 15_000_000
 
 
 def test_the_same_run_gives_the_same_bytes(make_run: Any, findings: Findings) -> None:

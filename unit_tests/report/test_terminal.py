@@ -22,14 +22,17 @@ def lines_of(run: Any, **options: Any) -> list[str]:
 
 def test_a_leaderboard_line_by_eye(make_run: Any) -> None:
     lines = lines_of(make_run(models=("qwen3.5-35b-a3b",)))
-    (header,) = [line for line in lines if line.startswith("rank")]
+    (header,) = [line for line in lines if line.startswith("rank  ")]
     (line,) = [line for line in lines if line.startswith("   1")]
-    assert header.split()[:3] == ["rank", "model", "params"]
-    # (0.41 + 0.32 + 0) / 3: all clean JSON, so the labeler score is the yield.
+    assert header.split()[:6] == ["rank", "model", "params", "labeler", "yield", "r/s/c"]
+    # (0.41 + 0.32 + 0) / 3: all clean JSON, so the labeler score is the yield. Of 3 x 10 items 12
+    # are invalid, and 9 of the others reach one half.
     assert line.split() == [
-        "1", "qwen3.5-35b-a3b", "35B", "(3B)", "0.243", "0.243", *line.split()[6:8],
+        "1", "qwen3.5-35b-a3b", "35B", "(3B)", "0.243", *line.split()[5:7], "0.243", "30/30/40",
         "60.0%", "->", "100.0%", "59.3", "constr", "insufficient",
     ]  # fmt: skip
+    low, high = (float(end.strip("[],")) for end in line.split()[5:7])
+    assert 0 < low < 0.243 < high < 1
 
 
 @pytest.mark.parametrize("count", range(1, 13))
@@ -37,10 +40,12 @@ def test_a_leaderboard_line_by_eye(make_run: Any) -> None:
 def test_no_line_is_wider_than_120_columns(
     make_run: Any, count: int, modes: tuple[str, ...]
 ) -> None:
-    lines = lines_of(make_run(models=TWELVE[:count], modes=modes))
+    names = TWELVE[:count]
+    ranks = {(name, "off"): (1, count) for name in names}
+    lines = lines_of(make_run(models=names, modes=modes, ranks=ranks))
     assert max(map(len, lines)) <= 120
     text = "\n".join(lines)
-    assert all(name in text for name in TWELVE[:count])
+    assert all(name in text for name in names)
 
 
 @pytest.mark.parametrize(("count", "grids"), [(1, 1), (4, 1), (5, 1), (6, 2), (12, 3)])

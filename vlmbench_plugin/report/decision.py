@@ -74,56 +74,74 @@ def _headline(one: Recommendation) -> str:
     if one.shown:
         return (
             f"Take {who(one.choice)}: the cheapest by {one.cost_basis} of those shown to lose at "
-            f"most {one.margin:g} of yield against the best, {who(one.leader)}."
+            f"most {one.margin:g} of clean yield against the best, {who(one.leader)}. Its loss is "
+            f"at most {score(one.loss_bound)} (95 %)."
         )
     needed = (
         ""
         if one.images_needed is None
-        else f" About {one.images_needed} images a task would show it of the next cheaper one."
+        else f" About {one.images_needed:,} images a task would show it of a cheaper one."
     )
     return (
-        f"Take {who(one.leader)}: it has the highest yield, {score(one.leader_yield)}, and no "
-        f"cheaper choice is shown to be within {one.margin:g} of it.{needed}"
+        f"Take {who(one.leader)}: it has the highest clean yield, {score(one.leader_yield)}, and "
+        f"no cheaper choice is shown to be within {one.margin:g} of it.{needed}"
     )
 
 
 def _told_apart(ranking: Ranking) -> list[str]:
     if len(ranking.standings) < 2:
         return []
-    images = _range(ranking.images.values())
-    tied = [one for one in ranking.standings if one.tied]
-    names = [title(one.choice.model, one.choice.reasoning) for one in tied]
-    if len(tied) == 1:
-        return [
-            f"{names[0]} is shown to be better than every other model on {images} images a task."
-        ]
-    found = [f"{listed(names)} cannot be told apart on {images} images a task."]
-    if ranking.smallest_difference is not None:
-        said = f"This run could have shown a difference of {ranking.smallest_difference:.2f}"
-        smaller = sorted(d for d in ranking.images_needed if d < ranking.smallest_difference)
-        more = (
-            f"; {smaller[-1]:g} would take {ranking.images_needed[smaller[-1]]} images a task"
-            if smaller
-            else ""
-        )
-        found.append(f"{said}{more}.")
-    return found
+    names = [title(s.choice.model, s.choice.reasoning) for s in ranking.standings if s.tied]
+    on = f"on {_images(ranking)}"
+    if len(names) == 1:
+        return [f"{names[0]} is shown to be better than every other model {on}."]
+    total = len(ranking.standings)
+    beaten = total - len(names)
+    if not ranking.better and ranking.smallest_difference is None:
+        said = f"Too few images to rank: {on} no difference, however large, could have been shown."
+    elif not ranking.better and total > 2:
+        said = f"Too few images to rank: none of the {total} models can be told apart {on}."
+    else:
+        others = f"; {_counted(beaten, 'other is', 'others are')} shown to be worse"
+        said = f"{listed(names)} cannot be told apart {on}{others if beaten else ''}."
+    return [said, *_could_show(ranking)]
 
 
-def _range(counts: Iterable[int]) -> str:
-    counts = sorted(counts)
-    if not counts:
-        return "no"
-    return str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+def _could_show(ranking: Ranking) -> list[str]:
+    """Says what differences this run could show, and what the next smaller one would take."""
+    smallest = ranking.smallest_difference
+    smaller = [d for d in ranking.images_needed if smallest is None or d < smallest]
+    parts = []
+    if smallest is not None:
+        parts.append(f"This run could have shown a difference of {smallest:.2f} (80 %)")
+    if smaller:
+        difference = max(smaller)
+        of = f"{difference:g}" if parts else f"A difference of {difference:g}"
+        images = _counted(ranking.images_needed[difference], "image", "images")
+        parts.append(f"{of} would take {images} a task")
+    return [f"{'; '.join(parts)}."] if parts else []
+
+
+def _images(ranking: Ranking) -> str:
+    fewest, most = min(ranking.images.values()), max(ranking.images.values())
+    of = f"{fewest} to " if fewest < most else ""
+    return f"{of}{_counted(most, 'image', 'images')} a task"
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _held_out(one: Recommendation) -> list[str]:
+    """Says what luck there is in the best: it is the leader's figure, whoever is chosen."""
     if one.held_out is None:
         return []
+    held_out = f"{score(one.held_out)} {between(one.held_out_interval)}".rstrip()
     return [
-        f"On images that did not choose it, {who(one.choice)} earns {score(one.held_out)} "
-        f"{between(one.held_out_interval)}".rstrip()
-        + "."
+        (
+            f"On images that did not choose it the best earns {held_out}, on those that did "
+            f"{score(one.leader_yield)}."
+        )
     ]
 
 
@@ -158,8 +176,8 @@ def _constraining(choice: Choice, findings: Findings) -> list[str]:
     right, silent = (sum(getattr(tax, name) for tax in taxes) for name in ("to_right", "to_silent"))
     invalid = right + silent + sum(tax.to_caught for tax in taxes)
     went = (
-        f" Of {invalid} answers invalid without it, {right} became right and {silent} wrong "
-        "without notice."
+        f" Of {_counted(invalid, 'answer', 'answers')} invalid without it, {right} became right "
+        f"and {silent} wrong without notice."
         if invalid
         else ""
     )

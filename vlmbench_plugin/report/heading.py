@@ -136,8 +136,9 @@ def legend(board: Sequence[LeaderboardRow]) -> list[str]:
         ),
         (
             "rank (first-last) = the ranks that this run allows the model, from one paired test of "
-            "all pairs. r/s/c = of 100 items: right; silent, valid and wrong, so that nobody "
-            "notices; caught, invalid, so that it can be asked again."
+            "all pairs by clean yield: yield in which JSON with text around it earns 0. r/s/c = of "
+            "100 items: right; silent, valid and wrong, so that nobody notices; caught, invalid, "
+            "so that it can be asked again."
         ),
         (
             "n/a = not one valid answer; it counts as 0 in the mean. Floor = what the best blind "

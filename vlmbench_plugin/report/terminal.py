@@ -72,13 +72,14 @@ def _wrapped(sentences: Sequence[str], width: int) -> list[str]:
 
 
 def _table(cells: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Lays out a table; names are cut in the middle where it would be too wide."""
+    """Lays out a table; if too wide, columns move closer, then names are cut in the middle."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    gap = _GAP if sum(widths) + len(_GAP) * (len(widths) - 1) <= width else " "
+    over = sum(widths) + len(gap) * (len(widths) - 1) - width
     if over > 0:
         widths[_MODEL_COLUMN] = max(widths[_MODEL_COLUMN] - over, 8)
     return [
-        _GAP.join(
+        gap.join(
             _cut(text, size).ljust(size) if at in _LEFT_ALIGNED else text.rjust(size)
             for at, (text, size) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
