@@ -6,6 +6,7 @@ imports nothing heavy; ``bench.py`` and what it needs are loaded with the first 
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Generator
 from dataclasses import replace
@@ -80,12 +81,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         keep_errors(config, items)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Takes care of Ctrl-C where benchmark items are about to run."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> Generator[None, object, object]:
+    """Takes care of Ctrl-C, and of Python's garbage, where benchmark items are about to run."""
     config = session.config
     if config.option.collectonly or not any(map(_is_ours, session.items)):
-        return
+        return (yield)
     from vlmbench_plugin.interrupts import Interrupts, first_word, interrupts_key
 
     file = getattr(config, "workerinput", {}).get("vlmbench_stop")
@@ -93,6 +94,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config.stash[interrupts_key] = interrupts
     interrupts.watch()
     config.add_cleanup(interrupts.release)
+    result = yield
+    # Items and replayed records live to the end: to search them for garbage again and again took
+    # an eighth of the time of 6,000 stub items, and of a replay of them a sixth.
+    gc.freeze()
+    config.add_cleanup(gc.unfreeze)
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
