@@ -83,16 +83,21 @@ def floor(
         )
         # One's own data may ask each image in its own words: what some cases lack is no strategy.
         strategies += [list(given) for given in zip(*named, strict=False)]
-    few = cases[:CHOOSING]
+    facts = [(case_of(case), case.truth, vocabulary_of(case)) for case in cases]
+    few = facts[:CHOOSING]
     best = max(strategies, key=lambda given: _earned(given[:CHOOSING], few, score).value)
-    return _earned(best, cases, score)
+    return _earned(best, facts, score)
 
 
-def _earned(given: Sequence[Answer | None], cases: Sequence[Record], score: Scorer) -> Floor:
+def _earned(
+    given: Sequence[Answer | None],
+    cases: Sequence[tuple[CaseKey, Truth, Vocabulary]],
+    score: Scorer,
+) -> Floor:
     """Scores one blind answer per case."""
     scores = {
-        case_of(case): score(answer, case.truth, vocabulary_of(case)).primary
-        for case, answer in zip(cases, given, strict=True)
+        case: score(answer, truth, vocabulary).primary
+        for (case, truth, vocabulary), answer in zip(cases, given, strict=True)
         if answer is not None
     }
     return Floor(value=math.fsum(scores.values()) / len(scores), scores=scores)

@@ -149,12 +149,13 @@ def _strict(text: str) -> tuple[Json] | None:
     """Returns the value in a tuple of one, as the value itself may be None."""
     if not text or len(text) > MAX_CHARACTERS:
         return None
-    if text[0] in "[{" and _span(text, 0)[1] > MAX_DEPTH:
+    openings = text.count("[") + text.count("{")
+    if openings > MAX_DEPTH and text[0] in "[{" and _span(text, 0)[1] > MAX_DEPTH:
         return None
     try:
         value = _DECODER.decode(text)
         # A lone surrogate, raw or from an escape, has no UTF-8 encoding.
-        json.dumps(value, ensure_ascii=False).encode()
+        (json.dumps(value, ensure_ascii=False) if "\\u" in text else text).encode()
     except ValueError:  # also an integer of more digits than Python converts
         return None
     return (value,)

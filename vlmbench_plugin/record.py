@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 from vlmbench_plugin.core import (
     Answer,
@@ -87,8 +88,7 @@ class Record:
 
     def to_json(self) -> str:
         """Returns one line without a newline; raises ValueError for NaN or Infinity."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(dict(zip(NAMES, _VALUES(self), strict=True)))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -119,13 +119,23 @@ class Record:
         except ValueError as error:
             raise StoreError(f"expected one record, got one with {error}") from error
         values["key_parts"] = _shared(tuple(values["key_parts"].items()))
+        values["vocabulary"] = _vocabulary(json.dumps(values["vocabulary"]))
         return cls(**values)
 
 
-_NAMES = frozenset(f.name for f in dataclasses.fields(Record))
+NAMES = tuple(f.name for f in dataclasses.fields(Record))
+_NAMES = frozenset(NAMES)
+_VALUES = attrgetter(*NAMES)
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 @lru_cache(maxsize=1024)
 def _shared(parts: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """Returns one mapping for all records of a cell: 30,000 of their own took 70 MB."""
     return dict(parts)
+
+
+@lru_cache(maxsize=64)
+def _vocabulary(text: str) -> Mapping[str, Json]:
+    """Returns one mapping for all records of a source: 30,000 of their own took 70 MB."""
+    return dict(json.loads(text))

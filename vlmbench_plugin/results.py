@@ -118,7 +118,7 @@ class Results:
             facts: What the runner says of itself, as JSON, where that is new.
         """
         record = Record.from_json(line)
-        self._store.append(record)
+        self._store.append(record, line)
         if not self._added:
             self._added = True
             self._write_manifest(None)

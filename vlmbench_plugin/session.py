@@ -247,6 +247,7 @@ class Controller:
         self._workers.close()
         if self._results is not None:
             self._results.close()
+            self._results = None  # its records are not to be searched for garbage as pytest ends
 
     def pytest_report_header(self) -> str | None:
         """Says what will be asked, and where the results go, if the user typed an option."""

@@ -126,23 +126,28 @@ class Store:
         """Returns the record of an item, None if it has none."""
         return self._loaded.records.get(item)
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record, line: str | None = None) -> None:
         """Adds one record with one write; it replaces an earlier one of the same item.
+
+        Args:
+            record: The record.
+            line: ``record.to_json()``, where the caller has it.
 
         Raises:
             StoreError: If the line cannot be written; the file is then as it was before.
         """
         with told(self._path):
             before = os.fstat(self._file.fileno()).st_size
-            line = self._open_line(before) + line_of(record)
-            rest = memoryview(line)
+            own = line_of(record) if line is None else line.encode() + b"\n"
+            written = self._open_line(before) + own
+            rest = memoryview(written)
             try:
                 while rest:  # a full disk takes a part, and tells why at the next attempt
                     rest = rest[self._file.write(rest) :]
             except OSError:
                 self._file.truncate(before)
                 raise
-            self._size += len(line)
+            self._size += len(written)
         self._loaded.put(record)
 
     def write(self, name: str, content: str | bytes) -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vlmbench_plugin.core import DIFFICULTIES
-from vlmbench_plugin.scenes.canvas import PALETTE, RGB, Backdrop, Fill, render
-from vlmbench_plugin.scenes.relations import INVERSE, PREDICATES, SYMMETRIC, semantic_scene
+from vlmbench_plugin.scenes.canvas import PALETTE, RGB, Backdrop, render
+from vlmbench_plugin.scenes.relations import INVERSE, PREDICATES, SYMMETRIC, inks, semantic_scene
 from vlmbench_plugin.scenes.shapes import FLAT_SHAPES
 from vlmbench_plugin.scenes.spatial import asked_pairs
 from vlmbench_plugin.sources import Scene
@@ -26,7 +26,7 @@ COLOUR_OF = {rgb: name for name, rgb in PALETTE.items()}
 
 def _parts(scene: Scene) -> tuple[list[tuple[str, shapely.Polygon]], list[shapely.Polygon]]:
     """The coloured shapes with their colours, and the ink of arrows and lines."""
-    fills: list[Fill] = scene.draw.args[1]  # type: ignore[attr-defined]
+    fills = inks(*scene.draw.args[1:])  # type: ignore[attr-defined]
     shapes = [(COLOUR_OF[c], shapely.Polygon(p)) for p, c in fills if c in COLOUR_OF]
     ink = [shapely.Polygon(p) for p, c in fills if c not in COLOUR_OF]
     return shapes, ink
@@ -167,7 +167,7 @@ def test_the_names_do_not_tell_the_predicate() -> None:
 def _pixels(scene: Scene, ground: RGB) -> NDArray[np.int16]:
     """A scene's fills on plain ground."""
     plain = Backdrop(size=scene.size, kind="plain", colour=ground, second=ground)
-    fills: list[Fill] = scene.draw.args[1]  # type: ignore[attr-defined]
+    fills = inks(*scene.draw.args[1:])  # type: ignore[attr-defined]
     return np.asarray(render(plain, fills)).astype(np.int16)
 
 

@@ -107,6 +107,9 @@ def iou(a: Box3D, b: Box3D) -> float:
     """
     if min(*a.size, *b.size) <= 0:
         return 0.0
+    reach = math.hypot(a.size[0], a.size[2]) / 2 + math.hypot(b.size[0], b.size[2]) / 2
+    if math.hypot(a.center[0] - b.center[0], a.center[2] - b.center[2]) > reach:
+        return 0.0
     high = max(a.center[1] - a.size[1] / 2, b.center[1] - b.size[1] / 2)
     low = min(a.center[1] + a.size[1] / 2, b.center[1] + b.size[1] / 2)
     if low <= high:

@@ -32,8 +32,11 @@ def iou_matrix(predictions: Sequence[Ring], truths: Sequence[Ring]) -> list[list
 def _shape(ring: Ring) -> BaseGeometry:
     if len(ring) < 3:
         return shapely.Polygon()
+    shape = shapely.Polygon(ring)
+    if shape.is_valid:
+        return shape
     # A repaired ring may carry stray lines, and GEOS 3.14 raises on such a mixture and nothing.
-    repaired = shapely.make_valid(shapely.Polygon(ring))
+    repaired = shapely.make_valid(shape)
     return shapely.union_all([part for part in shapely.get_parts(repaired) if part.area > 0])
 
 

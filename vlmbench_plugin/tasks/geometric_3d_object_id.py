@@ -25,7 +25,7 @@ def score(answer: Answer, truth: Truth, vocabulary: Vocabulary) -> Score:
     true = [Box3D.from_json(entry) for entry in truth["objects"]]
     same = same_label(vocabulary.get("label", ()))
     pairs = center_matches(found, true, same=same)
-    overlaps = [[iou(a, b) for b in true] for a in found]
+    overlaps = [[iou(a, b) if same(a.label, b.label) else 0.0 for b in true] for a in found]
     names = [box.label for box in found], [box.label for box in true]
     return Score(
         primary=f1(len(pairs), len(found), len(true)),
