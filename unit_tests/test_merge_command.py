@@ -82,7 +82,7 @@ def test_two_machines_give_the_tables_of_one(
     assert {name: contents(here / name) for name in ("one", "two")} == before
     a, b = dict.fromkeys(order)
     assert f"Merged into out: 48 records, 24 of {a}, 24 of {b}." in out.splitlines()
-    assert out.splitlines()[-1] == "Written to out"
+    assert out.splitlines()[-1] == "Written to out; open out/report.html"
     assert "mine" in out
     assert not (here / "out" / "conflicts.jsonl").exists()
 
