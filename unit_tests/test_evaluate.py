@@ -165,6 +165,19 @@ def test_records_of_a_cell_hold_their_parts_once() -> None:
     assert first.key_parts == {"prompt": "00000000"}
 
 
+def test_records_of_a_source_hold_its_vocabulary_once_and_as_it_was_written() -> None:
+    names = {"rule": "closed", "names": {"label": ["cup", "dog"]}}
+    turned = {"names": {"label": ["cup", "dog"]}, "rule": "closed"}
+    lines = [
+        dataclasses.replace(record_of(RIGHT), vocabulary=vocabulary).to_json()
+        for vocabulary in (names, names, turned)
+    ]
+    first, second, third = map(Record.from_json, lines)
+    assert first.vocabulary is second.vocabulary
+    assert first.vocabulary == names
+    assert [record.to_json() for record in (first, second, third)] == lines
+
+
 def test_nan_never_reaches_a_file() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         dataclasses.replace(record_of(RIGHT), primary_score=float("nan")).to_json()

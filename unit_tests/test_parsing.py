@@ -200,6 +200,8 @@ def test_two_doublings_of_the_text_take_about_four_times_as_long(name: str) -> N
         ('I found [{"bbox_2d": [1, 2]}] there', "prose", [{"bbox_2d": [1, 2]}]),
         ('```json\n{"a": 1} {"a": 2}\n```', "prose", {"a": 1}),
         (nested(MAX_DEPTH), "clean", json.loads(nested(MAX_DEPTH))),
+        (json.dumps(["[{"] * MAX_DEPTH), "clean", ["[{"] * MAX_DEPTH),
+        (json.dumps([[]] * MAX_DEPTH), "clean", [[]] * MAX_DEPTH),
     ],
 )
 def test_read_finds_a_value(text: str, status: str, value: object) -> None:

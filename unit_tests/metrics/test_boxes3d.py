@@ -100,6 +100,14 @@ def test_iou_is_that_of_random_points(seed: int) -> None:
     assert iou(*boxes) == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.parametrize(("apart", "expected"), [(1.4, 0.0001010 / 1.999899), (1.42, 0.0)])
+def test_boxes_that_meet_in_their_corners_alone_overlap(apart: float, expected: float) -> None:
+    """Two unit boxes on edge, half a diagonal of 0.7071 each: at 1.4 a square of diagonal 0.01421
+    is shared, of area 0.01421 ** 2 / 2."""
+    a, b = box((0.0, 0.0, 5.0), yaw=45.0), box((apart, 0.0, 5.0), yaw=45.0)
+    assert iou(a, b) == pytest.approx(expected, rel=1e-2)
+
+
 METRE = st.floats(-5, 5)
 SIZE = st.floats(0.1, 3)
 BOXES = st.builds(

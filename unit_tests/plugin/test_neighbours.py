@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,21 @@ def test_a_timeout_is_an_error_of_the_item(inside: Inside, pytester: pytest.Pyte
     lines = (pytester.path / "out" / "results.jsonl").read_text().splitlines()
     assert len(lines) == 6
     assert sum('"status":"error"' in line and "Timeout" in line for line in lines) == 1
+
+
+def test_the_search_for_garbage_is_afterwards_as_it_was(
+    inside: Inside, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(
+        "import gc\n"
+        "def pytest_runtest_call(item):\n"
+        "    print('kept', gc.get_freeze_count() > 0, 'enabled', gc.isenabled())\n"
+    )
+    gc.unfreeze()
+    for arguments in ((), ("--n", "7")):  # the second replays what the first has stored
+        result = inside(*SMALL, *arguments, "-s")
+        assert result.ret == 0
+        assert "kept True enabled True" in result.stdout.str()
+        assert "False" not in result.stdout.str()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() == 0
