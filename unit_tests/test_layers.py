@@ -26,7 +26,7 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "baselines", "board_intervals", "cells", "conclusions",
         "costs", "data_check", "decide", "evaluate", "findings", "fingerprints", "floors",
-        "folder_guard", "folder_manifest", "gate_figures", "gates", "manifest", "merging",
+        "folder_guard", "folder_manifest", "folding", "gate_figures", "gates", "manifest", "merging",
         "pairing", "published", "ranking", "rescoring", "result_lines", "routing", "stale", "stats",
         "store", "store_files", "store_lock", "swaps", "tax", "visual_tokens",
     ),

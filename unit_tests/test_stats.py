@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
+from vlmbench_plugin.folding import folds
 from vlmbench_plugin.stats import (
     Interval,
     TaskScores,
     cell_interval,
-    folds,
     half_width,
     mean_intervals,
     paired_interval,

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from vlmbench_plugin.core import ModelSpec
 from vlmbench_plugin.findings import Choice, Recommendation
+from vlmbench_plugin.folding import folds
 from vlmbench_plugin.ranking import POWER, Answers, Matrix
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import Interval, TaskScores, folds, loss_bounds, mean_intervals
+from vlmbench_plugin.stats import Interval, TaskScores, loss_bounds, mean_intervals
 from vlmbench_plugin.swaps import standard_errors
 
 MARGIN = 0.03

@@ -20,8 +20,9 @@ from vlmbench_plugin.aggregate import MAX_ERROR_SHARE
 from vlmbench_plugin.cells import ImageKey, earned, image_of
 from vlmbench_plugin.core import MODES
 from vlmbench_plugin.findings import Choice, Router
+from vlmbench_plugin.folding import folds
 from vlmbench_plugin.record import Record
-from vlmbench_plugin.stats import Interval, TaskScores, folds, mean_intervals
+from vlmbench_plugin.stats import Interval, TaskScores, mean_intervals
 
 FOLDS = 5
 _EQUAL = 1e-9

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from vlmbench_plugin.findings import Choice, Router
+from vlmbench_plugin.folding import folds
 from vlmbench_plugin.routing import FOLDS, Grid, route
-from vlmbench_plugin.stats import folds
 
 pytestmark = pytest.mark.slow
 
