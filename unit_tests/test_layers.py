@@ -26,9 +26,9 @@ LEVELS = {
     6: (
         "acceptance", "aggregate", "asking", "baselines", "board_intervals", "cells", "conclusions",
         "costs", "data_check", "decide", "evaluate", "findings", "fingerprints", "floors",
-        "folder_guard", "folder_manifest", "folding", "gate_figures", "gates", "manifest", "merging",
-        "pairing", "published", "ranking", "rescoring", "result_lines", "routing", "stale", "stats",
-        "store", "store_files", "store_lock", "swaps", "tax", "visual_tokens",
+        "folder_guard", "folder_manifest", "folding", "gate_figures", "gates", "manifest",
+        "merging", "pairing", "published", "ranking", "rescoring", "result_lines", "routing",
+        "stale", "stats", "store", "store_files", "store_lock", "swaps", "tax", "visual_tokens",
     ),
     7: (
         "comparing", "comparing_published", "contact_sheets", "folder_tables", "measured",

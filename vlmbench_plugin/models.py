@@ -144,8 +144,8 @@ def _registry() -> Mapping[str, ModelSpec]:
         name="tiny-qwen3vl",
         hub_id=str(resources.files("vlmbench_plugin").joinpath("assets", "tiny-qwen3vl")),
         frame="norm_0_1000",
-        total_params=0.00048,
-        active_params=0.00048,
+        total_params=0.00291,
+        active_params=0.00291,
         toy=True,
     )
     thinking = tuple(map(_thinks, vl))

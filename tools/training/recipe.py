@@ -110,7 +110,7 @@ class Recipe:
     architecture: Architecture = "qwen3_vl"
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
-    steps: int = 3600
+    steps: int = 3000
     batch: int = 48
     parts: int = 4
     rate: float = 2e-3
