@@ -151,7 +151,7 @@ def test_a_record_with_other_fields_names_them() -> None:
 @pytest.mark.parametrize("parts", [None, [], {"prompt": 7}, {"prompt": ["0"]}])
 def test_damaged_parts_of_a_fingerprint_are_told(parts: object) -> None:
     values = json.loads(record_of(RIGHT).to_json()) | {"key_parts": parts}
-    with pytest.raises(StoreError, match="expected key_parts that map names to digits"):
+    with pytest.raises(StoreError, match="expected one record, got one with key_parts: expected"):
         Record.from_json(json.dumps(values))
 
 

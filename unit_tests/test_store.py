@@ -146,14 +146,15 @@ def test_a_newer_format_version_is_refused_and_the_file_kept(folder: Path) -> No
 
 
 def test_an_older_format_version_is_read_and_goes_on(folder: Path) -> None:
-    """Version 1 was written with ``key_parts`` and, before, without."""
+    """Version 1 was written with ``key_parts`` and, before, without; it knew no thinking."""
     folder.mkdir(parents=True)
     values = json.loads(make("a").to_json()) | {"format_version": 1}
+    del values["thinking_forced"]
     without = {name: value for name, value in values.items() if name != "key_parts"}
     lines = [without, values | {"image_id": "b", "key_parts": {"prompt": "12345678"}}]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "results.jsonl").write_text(text, encoding="utf-8")
-    expected = (make("a"), make("b", key_parts={"prompt": "12345678"}))
+    expected = (make("a", key_parts={}), make("b", key_parts={"prompt": "12345678"}))
     assert load(folder) == expected
     fill(folder, make("a", "new", key_parts={"prompt": "0"}))
     assert load(folder) == (make("a", "new", key_parts={"prompt": "0"}), expected[1])
@@ -186,7 +187,7 @@ def test_what_is_set_aside_is_counted_with_the_reason(folder: Path) -> None:
     fill(
         folder,
         *(make(name, "old", key_parts=parts()) for name in "abc"),
-        make("d", "old"),
+        make("d", "old", key_parts={}),
         make("e", "old", key_parts=parts()),
         failed("f", "same"),
     )
