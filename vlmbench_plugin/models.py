@@ -113,6 +113,18 @@ def _family(text: str) -> str | None:
     return next((family for found, family in _FAMILY_IN_NAME if found.search(lowered)), None)
 
 
+def _toy(name: str, billions: float) -> ModelSpec:
+    """Returns a checkpoint that comes with the package."""
+    return ModelSpec(
+        name=name,
+        hub_id=str(resources.files("vlmbench_plugin").joinpath("assets", name)),
+        frame="norm_0_1000",
+        total_params=billions,
+        active_params=billions,
+        toy=True,
+    )
+
+
 def _registry() -> Mapping[str, ModelSpec]:
     captioner = "AbstractPhil/Qwen3.5-0.8B-json-captioner"
     vl = (
@@ -140,14 +152,7 @@ def _registry() -> Mapping[str, ModelSpec]:
         _model("qwen2.5vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct", 3.75),
         _model("qwen2.5vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct", 8.29),
     )
-    tiny = ModelSpec(
-        name="tiny-qwen3vl",
-        hub_id=str(resources.files("vlmbench_plugin").joinpath("assets", "tiny-qwen3vl")),
-        frame="norm_0_1000",
-        total_params=0.00291,
-        active_params=0.00291,
-        toy=True,
-    )
+    tiny = _toy("tiny-qwen3vl", 0.00291)
     thinking = tuple(map(_thinks, vl))
     eight_bit = (*(_fp8(spec) for spec in (*vl, *thinking, *large)), _fp8(newest, 30.9))
     every = (*vl, *thinking, *small, *large, newest, *older, *eight_bit, tiny)

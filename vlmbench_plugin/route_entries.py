@@ -19,6 +19,7 @@ from vlmbench_plugin.fingerprints import Fingerprints
 from vlmbench_plugin.floors import vocabulary_of
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.settings import Settings
+from vlmbench_plugin.thinking import thinking_budget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +33,10 @@ GREEDY: Mapping[str, float] = {
     "frequency_penalty": 0,
     "repetition_penalty": 1.0,
 }
-STATED = ("task", "prompt", "schema", "grammar", "budget", "model", "revision", "pixels")
+STATED = (
+    *("task", "prompt", "schema", "grammar", "budget", "model", "revision", "pixels"),
+    "reasoning",
+)
 """Parts of a fingerprint that a labeler states again."""
 
 Cell: TypeAlias = tuple[Choice, str]
@@ -97,7 +101,8 @@ def _asked(
     typical = _typical(records)
     stranger = ModelSpec(name=choice.model, hub_id=choice.model, frame=typical.frame)
     spec = dataclasses.replace(specs.get(choice.model, stranger), frame=typical.frame)
-    settings = dataclasses.replace(settings, vocabulary=typical.vocabulary["rule"])
+    rule = typical.vocabulary["rule"]
+    settings = dataclasses.replace(settings, vocabulary=rule, reasoning=choice.reasoning)
     questions = sorted({record.question for record in records if record.question is not None})
     case = _template(typical, QUESTION if questions else None)
     request = build_request(task, case, spec, choice.mode, settings)
@@ -121,6 +126,7 @@ def _asked(
         "budget": request.budget,
         "decoding": dict(spec.sampling if thinking else GREEDY),
         "thinking": {"enable_thinking": thinking},
+        "thinking_budget": thinking_budget(settings) if thinking else None,
         "frame": spec.frame,
         "max_pixels": settings.max_pixels,
         "differs": [
