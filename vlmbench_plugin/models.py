@@ -113,16 +113,10 @@ def _family(text: str) -> str | None:
     return next((family for found, family in _FAMILY_IN_NAME if found.search(lowered)), None)
 
 
-def _toy(name: str, billions: float) -> ModelSpec:
-    """Returns a checkpoint that comes with the package."""
-    return ModelSpec(
-        name=name,
-        hub_id=str(resources.files("vlmbench_plugin").joinpath("assets", name)),
-        frame="norm_0_1000",
-        total_params=billions,
-        active_params=billions,
-        toy=True,
-    )
+def _toy(name: str, total: float) -> ModelSpec:
+    """Makes the entry of a checkpoint that comes with the package."""
+    folder = resources.files("vlmbench_plugin").joinpath("assets", name)
+    return replace(_model(name, str(folder), total), toy=True)
 
 
 def _registry() -> Mapping[str, ModelSpec]:
