@@ -155,9 +155,9 @@ def test_the_processor_is_the_models_own() -> None:
     assert processor_of(MODELS["qwen3.5-9b"]) == QWEN3
     assert processor_of(MODELS["qwen2.5vl-7b"]) == QWEN25
     toy = processor_of(MODELS["tiny-qwen3vl"])
-    # Its preprocessor_config.json: patches of 16 merged by 2, from 1,024 to 65,536 pixels.
-    assert (toy.factor, toy.min_pixels, toy.max_pixels) == (32, 1024, 65536)
-    assert toy.tokens((1000, 1000)) == 64
+    # Its preprocessor_config.json: patches of 12 merged by 2, from 576 to 17,280 pixels.
+    assert (toy.factor, toy.min_pixels, toy.max_pixels) == (24, 576, 17280)
+    assert toy.tokens((1000, 1000)) == 5 * 5
 
 
 def test_a_folder_with_the_newer_configuration(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ configs:
 ---
 """
     (data / "org/pets/README.md").write_text(card)
-    with pytest.raises(DataError, match=r"expected names of files inside .*beside"):
+    with pytest.raises(DataError, match=r"expected names of files inside .*, got .* in its card"):
         cases(table(), data_dir=str(data), n=3)
 
 

@@ -48,6 +48,8 @@ def start(folder: Path, pause: float, *arguments: str, plugins: Sequence[str] = 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell starts what runs in its background with Ctrl-C ignored, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

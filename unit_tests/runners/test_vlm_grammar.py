@@ -68,6 +68,8 @@ class Saying:
         self.widths.append(len(input_ids))
         return SimpleNamespace(logits=said[:, None])
 
+    forward = __call__
+
 
 def decode(
     model: Any, masks: GrammarMasks, limits: Limits, grammars: Sequence[str | None]

@@ -250,6 +250,8 @@ class Saying:
         self._steps += 1
         return SimpleNamespace(logits=logits)
 
+    forward = __call__
+
 
 def decoded(
     tokenizer: Any,
