@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 from vlmbench_plugin.core import FRAMES, Frame
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
@@ -18,6 +20,7 @@ PUBLISHED = (
 )
 THINKING = tuple(f"{name}-thinking" for name in PUBLISHED[:5])
 NEWER = ("qwen3.6-27b", "qwen3.6-35b-a3b", "qwen3.8-27b", "qwen2.5vl-3b", "qwen2.5vl-7b")
+TOYS = ("tiny-qwen3vl", "tiny-qwen3.5")
 SIZE = re.compile(r"(?<![a-z0-9.])(a?\d+(?:\.\d+)?)b(?![a-z0-9])")
 REAL = sorted(name for name in MODELS if not MODELS[name].toy)
 
@@ -35,7 +38,7 @@ def generation_of(text: str) -> str:
     return f"{found[1]}{found[2] or ''}"
 
 
-@pytest.mark.parametrize("name", [*PUBLISHED, *THINKING, *NEWER, "qwen3vl-32b-fp8", "tiny-qwen3vl"])
+@pytest.mark.parametrize("name", [*PUBLISHED, *THINKING, *NEWER, "qwen3vl-32b-fp8", *TOYS])
 def test_registry_has(name: str) -> None:
     assert MODELS[name].name == name
 
@@ -103,10 +106,15 @@ def test_thinking_samples_as_the_model_card_says(
     }
 
 
-def test_tiny_model_is_a_toy_in_the_package() -> None:
-    spec = MODELS["tiny-qwen3vl"]
+@pytest.mark.parametrize("name", TOYS)
+def test_tiny_models_are_toys_in_the_package(name: str) -> None:
+    spec = MODELS[name]
     assert spec.toy
-    assert Path(spec.hub_id).parts[-3:] == ("vlmbench_plugin", "assets", "tiny-qwen3vl")
+    assert Path(spec.hub_id).parts[-3:] == ("vlmbench_plugin", "assets", name)
+    with safe_open(Path(spec.hub_id) / "model.safetensors", framework="pt") as file:
+        sizes = [math.prod(file.get_slice(one).get_shape()) for one in file.keys()]  # noqa: SIM118
+    assert spec.total_params == pytest.approx(sum(sizes) / 1e9, rel=0.01)
+    assert sum(one.stat().st_size for one in Path(spec.hub_id).iterdir()) < 6_000_000
 
 
 def test_registry_cannot_be_changed() -> None:
