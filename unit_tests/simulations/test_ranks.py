@@ -26,7 +26,7 @@ from vlmbench_plugin.swaps import compare
 pytestmark = pytest.mark.slow
 log = logging.getLogger(__name__)
 
-PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published_grid.json"
+PUBLISHED = Path(__file__).parents[2] / "vlmbench_plugin" / "assets" / "published" / "grid.json"
 REPETITIONS = 1000
 MODELS_COMPARED = 12
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 log = logging.getLogger(__name__)
 
-PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published_grid.json"
+PUBLISHED = Path(__file__).parents[2] / "vlmbench_plugin" / "assets" / "published" / "grid.json"
 RUNS = 400
 
 
