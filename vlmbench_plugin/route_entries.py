@@ -102,12 +102,12 @@ def _asked(
     stranger = ModelSpec(name=choice.model, hub_id=choice.model, frame=typical.frame)
     spec = dataclasses.replace(specs.get(choice.model, stranger), frame=typical.frame)
     rule = typical.vocabulary["rule"]
-    settings = dataclasses.replace(settings, vocabulary=rule, reasoning=choice.reasoning)
+    thinking = choice.reasoning == "on"
+    settings = dataclasses.replace(settings, vocabulary=rule, reasoning="on" if thinking else "off")
     questions = sorted({record.question for record in records if record.question is not None})
     case = _template(typical, QUESTION if questions else None)
     request = build_request(task, case, spec, choice.mode, settings)
     parts = Fingerprints(spec, settings).of(task, case.identity, choice.mode).parts
-    thinking = choice.reasoning == "on"
     return {
         "category": task.category,
         "model": {
