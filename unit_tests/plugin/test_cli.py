@@ -54,6 +54,20 @@ def test_the_folder_is_the_root_and_its_ini_file_is_not_read() -> None:
     assert found[found.index("-c") + 1] == os.devnull
 
 
+def test_items_run_in_order_beside_pytest_randomly(tmp_path: Path) -> None:
+    script = Path(sys.executable).parent / "qwen-vlmbench"
+    command = [str(script), "--runner", "stub", "--n", "12", "--categories", "ocr_text", "-v"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    ran = [
+        line.split("[")[1].split("]")[0]
+        for line in done.stdout.splitlines()
+        if "test_label[" in line
+    ]
+    assert len(ran) == 24
+    assert ran == sorted(ran, key=lambda name: "constrained" in name)
+    assert ran[:12] == sorted(ran[:12])
+
+
 def test_help_shows_options_commands_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
