@@ -113,10 +113,10 @@ def _family(text: str) -> str | None:
     return next((family for found, family in _FAMILY_IN_NAME if found.search(lowered)), None)
 
 
-def _toy(name: str, total: float) -> ModelSpec:
+def _toy(name: str, total: float, weights: float) -> ModelSpec:
     """Makes the entry of a checkpoint that comes with the package."""
     folder = resources.files("vlmbench_plugin").joinpath("assets", name)
-    return replace(_model(name, str(folder), total), toy=True)
+    return replace(_model(name, str(folder), total, weights), toy=True)
 
 
 def _registry() -> Mapping[str, ModelSpec]:
@@ -146,7 +146,7 @@ def _registry() -> Mapping[str, ModelSpec]:
         _model("qwen2.5vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct", 3.75),
         _model("qwen2.5vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct", 8.29),
     )
-    toys = _toy("tiny-qwen3vl", 0.00291), _toy("tiny-qwen3.5", 0.00144)
+    toys = _toy("tiny-qwen3vl", 0.00291, 0.00584), _toy("tiny-qwen3.5", 0.00144, 0.0029)
     thinking = tuple(map(_thinks, vl))
     eight_bit = (*(_fp8(spec) for spec in (*vl, *thinking, *large)), _fp8(newest, 30.9))
     every = (*vl, *thinking, *small, *large, newest, *older, *eight_bit, *toys)

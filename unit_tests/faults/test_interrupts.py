@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from unit_tests.plugin.conftest import BENCH, SMALL, Finished, plugin_arguments, run
+from unit_tests.plugin.conftest import BENCH, SMALL, Finished, environment, plugin_arguments, run
 
 BATCHED = """
 import itertools, pathlib, time
@@ -43,7 +43,7 @@ def start(folder: Path, pause: float, *arguments: str, plugins: Sequence[str] = 
     return subprocess.Popen(
         [*command, *SMALL, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

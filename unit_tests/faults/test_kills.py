@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.kill_and_resume import Bench, comparable, compare, results
-from unit_tests.plugin.conftest import CATEGORIES, SMALL, plugin_arguments, run
+from unit_tests.plugin.conftest import CATEGORIES, SMALL, environment, plugin_arguments, run
 
 SUICIDAL = """
 import os, signal
@@ -68,7 +67,7 @@ def test_a_killed_controller_of_workers(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "bench_tests", *plugin_arguments("xdist"), *two],
         cwd=tmp_path,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -28,6 +28,12 @@ def plugin_arguments(*names: str) -> list[str]:
     return [part for name in (*PLUGINS, *names) for part in ("-p", name)]
 
 
+def environment() -> dict[str, str]:
+    """Returns that of a run of pytest elsewhere, whose conftest.py may import these tests."""
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    return {**os.environ, **alone, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
 @dataclass(frozen=True)
 class Finished:
     """A run that is over."""
@@ -56,7 +62,7 @@ def run(folder: Path, *arguments: str, plugins: Sequence[str] = ()) -> Finished:
     done = subprocess.run(
         [*command, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=180,
