@@ -89,8 +89,9 @@ def test_a_run_of_the_readme(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_the_readme_does_after_a_run(tmp_path: Path) -> None:
-    for dataset in ("synthetic", "smoke"):
-        run([str(BIN / "qwen-vlmbench"), "--dataset", dataset, *STUB], tmp_path)
+    for folder, model in (("synthetic", "tiny-qwen3vl"), ("one", "tiny-qwen3.5"), ("two", "a=a/b")):
+        where = ("--report-dir", f"reports/{folder}", "--frame", "norm_0_1000")
+        run([str(BIN / "qwen-vlmbench"), "--models", model, *where, *STUB], tmp_path)
     after = [one for one in commands() if one.split()[1] in OF_A_FOLDER]
     assert {one.split()[1] for one in after} == set(OF_A_FOLDER)
     for command in after:
