@@ -115,6 +115,7 @@ def test_tiny_models_are_toys_in_the_package(name: str) -> None:
         sizes = [math.prod(file.get_slice(one).get_shape()) for one in file.keys()]  # noqa: SIM118
     assert spec.total_params == pytest.approx(sum(sizes) / 1e9, rel=0.01)
     assert sum(one.stat().st_size for one in Path(spec.hub_id).iterdir()) < 6_000_000
+    assert spec.weight_bytes == (Path(spec.hub_id) / "model.safetensors").stat().st_size
 
 
 def test_registry_cannot_be_changed() -> None:

@@ -146,7 +146,7 @@ def _registry() -> Mapping[str, ModelSpec]:
         _model("qwen2.5vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct", 3.75),
         _model("qwen2.5vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct", 8.29),
     )
-    toys = _toy("tiny-qwen3vl", 0.00291, 0.00584), _toy("tiny-qwen3.5", 0.00144, 0.0029)
+    toys = _toy("tiny-qwen3vl", 0.00291, 0.005836936), _toy("tiny-qwen3.5", 0.00144, 0.00290076)
     thinking = tuple(map(_thinks, vl))
     eight_bit = (*(_fp8(spec) for spec in (*vl, *thinking, *large)), _fp8(newest, 30.9))
     every = (*vl, *thinking, *small, *large, newest, *older, *eight_bit, *toys)
