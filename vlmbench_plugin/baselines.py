@@ -11,6 +11,7 @@ from typing import TypeAlias
 from vlmbench_plugin.core import Json, Mode
 from vlmbench_plugin.data import CaseSource
 from vlmbench_plugin.errors import StoreError, UsageError
+from vlmbench_plugin.folder_manifest import read_manifest
 from vlmbench_plugin.manifest import MANIFEST
 from vlmbench_plugin.record import Record
 from vlmbench_plugin.stats import Interval
@@ -117,7 +118,7 @@ def read_baseline(path: Path) -> Baseline:
         StoreError: If it cannot be read.
     """
     file = baseline_file(path)
-    manifest = read_manifest(file.parent)
+    manifest = read_manifest(file.parent) or None
     if file.name == RESULTS:
         return Baseline.of(file.parent, Store.read(file.parent), manifest)
     try:
@@ -129,23 +130,6 @@ def read_baseline(path: Path) -> Baseline:
             hint="write it anew with `qwen-vlmbench report FOLDER`",
         ) from error
     return Baseline(path=file.parent, rows=rows, manifest=manifest)
-
-
-def read_manifest(folder: Path) -> Mapping[str, Json] | None:
-    """Returns the manifest of a folder; None where it has none.
-
-    Raises:
-        StoreError: If it is no JSON object.
-    """
-    try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"expected JSON in {folder / MANIFEST}, got {error!r}") from error
-    if not isinstance(content, dict):
-        raise StoreError(f"expected an object in {folder / MANIFEST}, got {content!r:.80}")
-    return content
 
 
 def item_of(record: Record) -> Item:

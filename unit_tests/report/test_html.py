@@ -19,7 +19,7 @@ from unit_tests.report.page_reader import Page
 from unit_tests.report.test_files import table_after
 from vlmbench_plugin.conclusions import rank_intervals
 from vlmbench_plugin.findings import Findings
-from vlmbench_plugin.report import html, summary, tables, terminal
+from vlmbench_plugin.report import figures, html, summary, tables, terminal
 from vlmbench_plugin.report.decision import decision
 from vlmbench_plugin.report.gallery import Gallery, gallery
 from vlmbench_plugin.report.heading import Heading, legend
@@ -107,6 +107,8 @@ def test_the_figures_drawn_are_those_of_their_tables(make_run: Any, findings: Fi
         "qwen3vl-4b constr", "All tasks", "0.610", "15 of 30", "7,200", "1.00", "88", "1,234",
         "411.50", "yes",
     ]  # fmt: skip
+    spent = dataclasses.replace(findings.costs[0], n_right=0, seconds_per_right=None)
+    assert figures.cost_table([spent]).lines[0][5:7] == ("none right", "none right")
     assert page.tables["Constraint tax"][1] == [
         "qwen3vl-4b", "image_classification", "10", "+0.060 [-0.02, 0.13]", "-4.5",
         "-0.010 (n 8)", "5", "3", "0",

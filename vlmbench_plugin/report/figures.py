@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vlmbench_plugin.aggregate import LeaderboardRow, MetricsRow
 from vlmbench_plugin.core import Json
+from vlmbench_plugin.costs import NONE_RIGHT
 from vlmbench_plugin.findings import Choice, Cost, Findings, Ranking
 from vlmbench_plugin.report.tables import NONE, SHORT_MODE, between, percent, score, title
 
@@ -129,8 +130,8 @@ def cost_table(costs: Sequence[Cost]) -> Table:
                 score(cost.yield_),
                 f"{cost.n_right} of {cost.n}",
                 _amount(cost.labels_per_hour, 0),
-                _amount(cost.seconds_per_right, 2),
-                _amount(cost.tokens_per_right, 0),
+                _per_right(cost, cost.seconds_per_right, 2),
+                _per_right(cost, cost.tokens_per_right, 0),
                 _amount(cost.wasted_tokens, 0),
                 _amount(cost.money_per_million, 2),
                 "yes" if cost.on_front else "",
@@ -252,3 +253,7 @@ def router_table(findings: Findings) -> Table:
 
 def _amount(value: float | None, digits: int) -> str:
     return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def _per_right(cost: Cost, value: float | None, digits: int) -> str:
+    return NONE_RIGHT if cost.n_right == 0 else _amount(value, digits)
