@@ -163,9 +163,9 @@ def test_outcomes_come_in_order_and_as_soon_as_they_are_known(asset: VlmRunner) 
     watch(asset, lambda inputs: passes.append(len(inputs["input_ids"])))
     outcomes = sized(asset, 3).generate(requests)
     first = next(outcomes)
-    assert passes == [1, 1, 1, 3]
+    assert passes == [3, 3]
     assert texts([first, *outcomes]) == expected
-    assert len(passes) == 3 + 29
+    assert len(passes) == 1 + 29
     assert passes[-1] == 1
 
 
@@ -229,7 +229,8 @@ def test_an_item_that_the_model_fails_on_is_alone(asset: VlmRunner) -> None:
     (bad,) = (len(asset._preparing._inputs(requests[4])["input_ids"][0]),)
 
     def check(inputs: dict[str, Any]) -> None:
-        if inputs["input_ids"].shape[1] == bad:
+        reads = inputs["input_ids"].shape[1] > 1
+        if reads and bad in inputs["attention_mask"].sum(dim=1).tolist():
             raise RuntimeError("a kernel failed")
 
     watch(asset, check)
