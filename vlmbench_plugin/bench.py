@@ -114,6 +114,6 @@ def done_of(config: pytest.Config) -> Mapping[str, Outcome]:
 
 
 @pytest.mark.vlmbench
-def test_label(vlm: Labeler, case: CaseRef, request: pytest.FixtureRequest) -> None:
+def test_label(vlm: Labeler, case: CaseRef) -> None:
     """One model labels one image once; ``pytest_runtest_makereport`` tells how it ended."""
-    vlm.label(case, request.node.stash)
+    vlm.label(case)

@@ -65,6 +65,9 @@ class Labeler:
         stopping: Whether nothing more shall be generated ahead.
         slot: Which of the devices is this process's own.
         workers: How many processes there are.
+
+    Attributes:
+        stash: Of the item that pytest runs, where its outcome is left.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Labeler:
         slot: int = 0,
         workers: int = 1,
     ) -> None:
+        self.stash = pytest.Stash()
         self._bench = bench
         self._spec = spec
         self._done = done
@@ -103,7 +107,7 @@ class Labeler:
         """Whether items were handed to the runner that pytest has not come to yet."""
         return bool(self._asked)
 
-    def label(self, ref: CaseRef, stash: pytest.Stash) -> None:
+    def label(self, ref: CaseRef) -> None:
         """Asks the model about one case and leaves the outcome in the item's stash.
 
         Raises:
@@ -111,23 +115,23 @@ class Labeler:
         """
         done = self._done.get(self._fingerprint(ref).key)
         if done is not None:
-            stash[outcome_key] = done
+            self.stash[outcome_key] = done
             return
         item = self._prepare(ref)
         task, case, request, settings = item.task, item.case, item.request, self._bench.settings
         self._prepared[request.id] = item
         try:
             generation = self._generation(ref, request.id)
-            self._describe(stash)
+            self._describe()
             record = evaluate(
                 task, case, self._spec, request, generation, settings, item.fingerprint
             )
             # Rendered here, so that a value that JSON cannot hold fails this item, and no worker.
-            stash[outcome_key] = Outcome.of(record, line=record.to_json())
+            self.stash[outcome_key] = Outcome.of(record, line=record.to_json())
         except (Exception, pytest.fail.Exception) as error:
             said = f"{type(error).__name__}: {error}"
             record = error_record(task, case, self._spec, request, settings, item.fingerprint, said)
-            stash[outcome_key] = Outcome.of(record, line=record.to_json())
+            self.stash[outcome_key] = Outcome.of(record, line=record.to_json())
             if isinstance(error, VlmBenchError):
                 pytest.fail(str(error), pytrace=False)
             raise
@@ -200,10 +204,10 @@ class Labeler:
             self._asked.append(item.request.id)
             yield item.request
 
-    def _describe(self, stash: pytest.Stash) -> None:
+    def _describe(self) -> None:
         facts = dict(self._runner.describe()) if self._runner is not None else self._told
         if facts != self._told:  # at first, and whenever the peak memory has risen
-            stash[facts_key] = json.dumps(facts, default=str)
+            self.stash[facts_key] = json.dumps(facts, default=str)
             self._told = facts
 
     def _open(self) -> Runner:

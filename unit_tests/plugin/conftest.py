@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,6 +17,9 @@ import pytest
 # pytester forgets what a run in this process imports; numpy cannot be imported a second time.
 import vlmbench_plugin.results  # noqa: F401
 from vlmbench_plugin import bench
+
+with contextlib.suppress(ImportError):  # as numpy above: a test ends with the modules it began with
+    import torch  # noqa: F401
 
 BENCH = "from vlmbench_plugin.bench import test_label\n"
 PLUGINS = ("vlmbench_plugin.plugin", "vlmbench_plugin.short_options")

@@ -74,9 +74,9 @@ def made(
 
 
 def asked(labeler: Labeler, ref: CaseRef) -> Outcome:
-    stash = pytest.Stash()
+    stash = labeler.stash = pytest.Stash()
     try:
-        labeler.label(ref, stash)
+        labeler.label(ref)
     except pytest.fail.Exception:
         assert stash[outcome_key].status == "error"
     return stash[outcome_key]
@@ -159,7 +159,7 @@ def test_an_item_that_cannot_be_prepared_fails_when_its_turn_comes(
     assert asked(labeler, refs(4)[0]).status != "error"
     assert asked(labeler, refs(4)[1]).status != "error"
     with pytest.raises(RunnerError, match="no such image"):
-        labeler.label(refs(4)[2], pytest.Stash())
+        labeler.label(refs(4)[2])
     assert asked(labeler, refs(4)[3]).status != "error"
     assert runner.batches == [ids(0, 1, 3)]
 
