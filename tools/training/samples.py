@@ -26,13 +26,21 @@ from tools.training.recipe import (
 from vlmbench_plugin.asking import build_request, right_answer, task_artifacts
 from vlmbench_plugin.core import Answer, Case, Difficulty, Json, Request, VisionTask
 from vlmbench_plugin.data import load_cases
+from vlmbench_plugin.data.synthetic import scene_rng
 from vlmbench_plugin.runners._batching import collate
 from vlmbench_plugin.runners._loading import chat_prompt
+from vlmbench_plugin.scenes.spatial import arrange
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+POINTED_AT = "structural_spatial_awareness"
+"""The task whose questions name objects that the model is taught to find on reading their names.
+
+Without it the loss of its relations stayed that of a guess for 3,000 steps. Then it fell at once:
+of 300 steps of 64 of its scenes each, from 38 % right to 55 %, where 150 without gave nothing."""
 
 ROUND_TO = 10
 """Thousandths of an image: one pixel of 128 is 8, so that the last digit would be noise."""
@@ -69,11 +77,20 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What is asked and how it should be answered."""
+    """What is asked and how it should be answered.
+
+    Attributes:
+        category: Its task.
+        request: What is asked.
+        answer: The right answer.
+        places: Label -> where the middle of that object is, as shares of width and height; of
+            labels that the question names.
+    """
 
     category: str
     request: Request
     answer: str
+    places: Mapping[str, tuple[float, float]]
 
 
 def drawings(recipe: Recipe, step: int) -> list[Drawing]:
@@ -118,7 +135,20 @@ def sample(drawing: Drawing) -> Sample:
         category=drawing.category,
         request=request,
         answer=f"```json\n{answer}\n```" if drawing.fenced else answer,
+        places=places(drawing) if drawing.category == POINTED_AT else {},
     )
+
+
+def places(drawing: Drawing) -> dict[str, tuple[float, float]]:
+    """Where the objects of a spatial scene are that its question names."""
+    rng = scene_rng(drawing.seed, drawing.category, drawing.difficulty, drawing.index)
+    made = arrange(rng, drawing.difficulty)
+    width, height = made.size
+    named = {figure.label: figure.box for pair in made.asked for figure in (pair[0], pair[2])}
+    return {
+        label: ((left + right) / 2 / width, (top + bottom) / 2 / height)
+        for label, (left, top, right, bottom) in named.items()
+    }
 
 
 @cache
@@ -155,50 +185,94 @@ def _place(instance: Mapping[str, Any]) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A label in a prompt.
+
+    Attributes:
+        back: Of its last token: 1 is the last token of the row, answer included.
+        place: Where the object is, as shares of width and height.
+    """
+
+    back: int
+    place: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A sample as the model takes it.
+
+    Attributes:
+        category: Its task.
+        inputs: Of prompt and answer, a batch of one.
+        length: Tokens of the answer, the stop token included; they end the row.
+        mentions: Of objects whose places are known.
+    """
+
+    category: str
+    inputs: Mapping[str, Any]
+    length: int
+    mentions: tuple[Mention, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Of prompt and answer."""
+        return int(self.inputs["input_ids"].shape[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """The samples of one pass.
 
     Attributes:
         inputs: Of the model, padded on the left.
-        lengths: Tokens of each answer, the stop token included; they end the rows.
-        categories: Of each row.
+        rows: What they were.
     """
 
     inputs: Mapping[str, Any]
-    lengths: tuple[int, ...]
-    categories: tuple[str, ...]
+    rows: tuple[Row, ...]
 
 
-def encode(processor: Any, one: Sample) -> tuple[dict[str, Any], int]:
-    """A sample as inputs of one row, prompt and answer, and how many of its tokens are answer."""
+def encode(processor: Any, one: Sample) -> Row:
+    """Tokens and pixels of a sample."""
     import torch
 
+    tokenizer = processor.tokenizer
     prompt = chat_prompt(processor, one.request)
     made = processor(text=[prompt], images=[one.request.image()], return_tensors="pt")
-    ids = [*processor.tokenizer.encode(one.answer), processor.tokenizer.eos_token_id]
+    ids = [*tokenizer.encode(one.answer), tokenizer.eos_token_id]
     tails = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids)).long()}
     zeros = torch.zeros(1, len(ids)).long()
     shape = made["input_ids"].shape
-    return {
-        name: torch.cat([value, tails.get(name, zeros)], dim=1) if value.shape == shape else value
-        for name, value in made.items()
-    }, len(ids)
+    asked = made["input_ids"][0].tolist()
+    return Row(
+        category=one.category,
+        inputs={
+            name: torch.cat([value, tails.get(name, zeros)], 1) if value.shape == shape else value
+            for name, value in made.items()
+        },
+        length=len(ids),
+        mentions=tuple(
+            Mention(back=len(asked) - end + len(ids) + 1, place=place)
+            for label, place in one.places.items()
+            for end in _ends(asked, tokenizer.encode(label))
+        ),
+    )
+
+
+def _ends(ids: Sequence[int], part: Sequence[int]) -> list[int]:
+    """How many ids there are up to the end of each occurrence of a part."""
+    size = len(part)
+    return [end for end in range(size, len(ids) + 1) if list(ids[end - size : end]) == part]
 
 
 def step_parts(processor: Any, recipe: Recipe, step: int) -> list[Part]:
     """The passes of one step, rows of like length together."""
-    rows = []
-    for drawing in drawings(recipe, step):
-        one = sample(drawing)
-        rows.append((*encode(processor, one), one.category))
-    rows.sort(key=lambda row: row[0]["input_ids"].shape[1])
+    rows = [encode(processor, sample(drawing)) for drawing in drawings(recipe, step)]
+    rows.sort(key=lambda row: row.tokens)
     size = -(-len(rows) // recipe.parts)
     return [_part(processor, rows[at : at + size]) for at in range(0, len(rows), size)]
 
 
-def _part(processor: Any, rows: Sequence[tuple[Mapping[str, Any], int, str]]) -> Part:
-    return Part(
-        inputs=collate([inputs for inputs, *_ in rows], processor.tokenizer.pad_token_id, "cpu"),
-        lengths=tuple(length for _, length, _ in rows),
-        categories=tuple(category for *_, category in rows),
-    )
+def _part(processor: Any, rows: Sequence[Row]) -> Part:
+    inputs = collate([row.inputs for row in rows], processor.tokenizer.pad_token_id, "cpu")
+    return Part(inputs=inputs, rows=tuple(rows))

@@ -12,6 +12,11 @@ from vlmbench_plugin.sources import Drawn
 SOURCE = "synthetic"
 
 
+def scene_rng(seed: int, category: str, difficulty: Difficulty, index: int) -> random.Random:
+    """Returns what a scene is drawn with: the same numbers in every process and version."""
+    return random.Random(f"{seed}/{category}/{difficulty}/{index}")  # hashed with SHA-512
+
+
 class DrawnCases:
     """The cases of one drawn source, built one at a time when asked for.
 
@@ -49,8 +54,7 @@ class DrawnCases:
 
     def __getitem__(self, index: int, /) -> Case:
         identity, difficulty = self.identity(index), self._difficulty(index)
-        # A string seed is hashed with SHA-512: the same numbers in every process and version.
-        rng = random.Random(f"{self._settings.seed}/{self._category}/{difficulty}/{index}")
+        rng = scene_rng(self._settings.seed, self._category, difficulty, index)
         scene = self._drawn.scene(rng, difficulty)
         return Case(
             category=self._category,

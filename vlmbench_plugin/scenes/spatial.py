@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from vlmbench_plugin.scenes.canvas import choose_backdrop, choose_size, render
+from vlmbench_plugin.scenes.canvas import Backdrop, Size, choose_backdrop, choose_size, render
 from vlmbench_plugin.scenes.shapes import LABELS, Figure, lay_out, push_together
 from vlmbench_plugin.sources import Scene
 
@@ -91,11 +92,25 @@ def _choose_pairs(rng: random.Random, figures: Sequence[Figure], wanted: int) ->
     return asked
 
 
-def spatial_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
-    """Three to five shapes of distinct names, some behind others; two to six pairs are asked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """What a spatial scene is made of.
 
-    Image coordinates: above is the smaller y. Pairs without one clear relation are not asked.
+    Attributes:
+        size: Width and height in pixels.
+        backdrop: Behind the shapes.
+        figures: The shapes, the hindmost first.
+        asked: Subject, relation and object of each pair that is asked for.
     """
+
+    size: Size
+    backdrop: Backdrop
+    figures: Sequence[Figure]
+    asked: Sequence[Asked]
+
+
+def arrange(rng: random.Random, difficulty: Difficulty) -> Arrangement:
+    """Three to five shapes of distinct names, some behind others; two to six pairs of them."""
     size = choose_size(rng, difficulty)
     backdrop = choose_backdrop(rng, difficulty, size)
     labels = rng.sample(SPATIAL_LABELS, rng.randint(*_COUNTS[difficulty]))
@@ -106,14 +121,23 @@ def spatial_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
         figures = push_together(rng, size, lay_out(rng, size, labels, difficulty), difficulty)
         asked = _choose_pairs(rng, figures, wanted)
     rng.shuffle(asked)
+    return Arrangement(size=size, backdrop=backdrop, figures=figures, asked=asked)
+
+
+def spatial_scene(rng: random.Random, difficulty: Difficulty) -> Scene:
+    """Three to five shapes of distinct names, some behind others; two to six pairs are asked.
+
+    Image coordinates: above is the smaller y. Pairs without one clear relation are not asked.
+    """
+    made = arrange(rng, difficulty)
     return Scene(
-        size=size,
+        size=made.size,
         truth={
             "relations": [
                 {"subject": subject.label, "relation": relation, "object": other.label}
-                for subject, relation, other in asked
+                for subject, relation, other in made.asked
             ]
         },
-        draw=partial(render, backdrop, [f.fill for f in figures]),
-        question=ask_pairs([(subject.label, other.label) for subject, _, other in asked]),
+        draw=partial(render, made.backdrop, [f.fill for f in made.figures]),
+        question=ask_pairs([(subject.label, other.label) for subject, _, other in made.asked]),
     )
