@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HEADER = (
-    "| what | median | spread | rounds | target | held |\n| --- | --- | --- | --- | --- | --- |"
+    "| what | median | spread | rounds | target | held | note |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |"
 )
 ROUNDS = 5
 _SIGNS = {"<=": ("at most", operator.le), ">=": ("at least", operator.ge)}
@@ -89,10 +90,10 @@ class Figure:
             sign, bound = self.target.split()
             target = f"{_SIGNS[sign][0]} {float(bound):,g}"
             held = "yes" if self.held else "NO"
-        name = f"{self.name} ({self.note})" if self.note else self.name
         median, low, high = (_shown(v) for v in (self.median, self.min, self.max))
         spread = f"{low} - {high}"
-        return f"| {name} | {median} {self.unit} | {spread} | {self.rounds} | {target} | {held} |"
+        cells = (self.name, f"{median} {self.unit}", spread, self.rounds, target, held, self.note)
+        return f"| {' | '.join(map(str, cells))} |"
 
 
 class Sheet:

@@ -140,8 +140,18 @@ messages; only the mask differs. `qwen-vlmbench schema CATEGORY` prints what a l
     return "\n".join([head, *(_task_section(task) for task in TASKS.values())])
 
 
+def speed_table() -> str:
+    """Returns what the last ``make perf`` found of each thing that has a target."""
+    page = (ROOT / "reports" / "perf.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    head = rows[0]
+    shown = [head.index(name) for name in ("what", "median", "spread", "target", "held")]
+    wanted = [row for row in rows if row[head.index("target")] != "-"]
+    return "\n".join("| " + " | ".join(row[i] for i in shown) + " |" for row in wanted)
+
+
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"tasks": tasks_table, "models": models_table},
+    "README.md": {"tasks": tasks_table, "models": models_table, "speed": speed_table},
     "docs/scoring.md": {"failures": failure_table},
 }
 

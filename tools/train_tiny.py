@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from tools.make_tiny import ARCHITECTURES
-from tools.training.card import SCORES, export
+from tools.training.card import SCORES, export, scores_table
 from tools.training.checkpoint import write_weights
 from tools.training.loop import FRONT, RECIPE, Trainer, note, read_average
 from tools.training.recipe import SHARES, VALIDATION_SEED, Recipe, Sizes, read_recipe
@@ -44,7 +44,8 @@ def _train(arguments: argparse.Namespace) -> None:
     def watch(step: int) -> None:
         if step % arguments.watch_every == 0:
             write_weights(trainer.front, trainer.average)
-            note(run, {"step": step, "scores": scores(trainer.front, WATCHED, arguments.n)})
+            found = scores(trainer.front, WATCHED, arguments.n)
+            note(run, {"step": step, "yield": {k: row.effective_yield for k, row in found.items()}})
 
     trainer.run(
         until=min(trainer.recipe.steps, arguments.until or trainer.recipe.steps),
@@ -60,11 +61,22 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     step, average = read_average(run)
     write_weights(run / FRONT, average)
     asked = {"n": arguments.n, "seed": arguments.seed, "mode": arguments.mode}
-    found = scores(run / FRONT, tuple(SHARES), **asked)
-    for category, figures in found.items():
-        print(category, json.dumps(figures))
+    rows = scores(run / FRONT, tuple(SHARES), **asked)
+    unseen = scores(run / FRONT, tuple(SHARES), **asked, blind=True)
+    found = {
+        category: {
+            "yield": row.effective_yield,
+            "interval": row.effective_yield_interval,
+            "floor": row.floor,
+            "blind": unseen[category].effective_yield,
+            "valid": row.schema_valid_rate,
+            "iou": row.secondary.get("iou"),
+        }
+        for category, row in rows.items()
+    }
     text = json.dumps({"step": step, **asked, "tasks": found}, indent=2)
     (run / SCORES).write_text(text + "\n", encoding="utf-8")
+    print(scores_table(run))
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:

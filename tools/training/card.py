@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tools.training.checkpoint import MERGE, WEIGHTS, write_weights
 from tools.training.loop import FRONT, RECIPE, read_average
-from tools.training.recipe import DIFFICULTIES, FENCED, POOLS, SHARES, read_recipe
+from tools.training.recipe import DIFFICULTIES, FENCED, POOLS, SHARES, Recipe, read_recipe
+from tools.training.samples import POINTED_AT
 
 CARD = "README.md"
 SCORES = "scores.json"
@@ -37,6 +39,7 @@ some tasks right and some wrong. It knows nothing but these scenes and these pro
 | difficulty | {difficulties} |
 | training | {steps} steps of {batch} scenes, Muon and AdamW, peak rate {rate}, weights averaged |
 | positions | learnt in steps of 10 thousandths of the image |
+| pointing | a map of the middle layer, not kept, learns where named objects are ({pointed}) |
 | licence | Apache-2.0; it contains no weights, vocabulary or text of any other model |
 
 {pooled}
@@ -50,8 +53,8 @@ some tasks right and some wrong. It knows nothing but these scenes and these pro
 
 {shares}
 
-`python -m tools.train_tiny train --run RUN` trains it again; with the same versions and thread
-count the same seed gives the same weights.
+`python -m tools.train_tiny train --run RUN{arguments}` trains it again;
+with the same versions and thread count the same seed gives the same weights.
 """
 
 
@@ -95,10 +98,22 @@ def card(run: Path, name: str, step: int, parameters: float) -> str:
         steps=f"{step:,}",
         batch=recipe.batch,
         rate=recipe.rate,
+        pointed=POINTED_AT,
         pooled=_listed("Scenes that were shown several times", POOLS, ",d"),
         fenced=_listed("Share of answers taught within a code fence", FENCED, ".0%"),
-        scores=_scores(run),
+        scores=scores_table(run),
         shares=_listed("Share of the training", _shares(), ".1%"),
+        arguments=_arguments(recipe),
+    )
+
+
+def _arguments(recipe: Recipe) -> str:
+    """What the command line says of a recipe that is not the default one."""
+    usual, given = ({**asdict(one), **asdict(one.sizes)} for one in (Recipe(), recipe))
+    return "".join(
+        f" --{name.replace('_', '-')} {value}"
+        for name, value in given.items()
+        if name != "sizes" and value != usual[name]
     )
 
 
@@ -113,8 +128,8 @@ def _listed(title: str, values: Any, form: str) -> str:
     )
 
 
-def _scores(run: Path) -> str:
-    """What ``evaluate`` found, as a table."""
+def scores_table(run: Path) -> str:
+    """What ``evaluate`` found, in Markdown."""
     path = run / SCORES
     if not path.exists():
         return "Not evaluated yet: `python -m tools.train_tiny evaluate --run RUN --seed 0`."
@@ -122,14 +137,19 @@ def _scores(run: Path) -> str:
     lines = [
         (
             f"{found['n']} easy scenes of each task at 128 x 128 pixels, seed {found['seed']}, "
-            f"`{found['mode']}`, after {found['step']:,} steps."
+            f"`{found['mode']}`, after {found['step']:,} steps: yields with 95 % intervals. "
+            "Floor: what the best blind answer earns. Blind: what this model earns with grey "
+            "images."
         ),
         "",
-        "| task | yield | mean score | valid |",
-        "|---|---|---|---|",
+        "| task | yield | floor | blind | valid | mean IoU |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {task} | {one['yield']:.2f} | {one['score']:.2f} | {one['valid']:.2f} |"
-        for task, one in found["tasks"].items()
-    ]
+    for task, one in found["tasks"].items():
+        low, high = one["interval"]
+        figures = ("floor", "blind", "valid", "iou")
+        shown = ("-" if one[name] is None else f"{one[name]:.2f}" for name in figures)
+        lines.append(
+            f"| {task} | {one['yield']:.2f} [{low:.2f}, {high:.2f}] | {' | '.join(shown)} |"
+        )
     return "\n".join(lines)

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tools.training import loop
-from tools.training.card import export
+from tools.training.card import SCORES, export, scores_table
 from tools.training.checkpoint import WEIGHTS, write_front
 from tools.training.loop import LOG, POINTING, STATE, Trainer
 from tools.training.pointing import new_pointer, squared_distances
@@ -37,8 +37,10 @@ from tools.training.samples import (
     sample,
     step_parts,
 )
+from tools.training.watching import scores
 from vlmbench_plugin.core import Case
 from vlmbench_plugin.data import load_cases
+from vlmbench_plugin.models import MODELS
 from vlmbench_plugin.scenes.spatial import asked_pairs
 from vlmbench_plugin.settings import Settings
 from vlmbench_plugin.tasks import TASKS
@@ -257,3 +259,34 @@ def test_an_export_is_a_model_with_a_card(begin: Callable[[str], Trainer], tmp_p
     card = (tmp_path / "shipped" / "README.md").read_text(encoding="utf-8")
     assert "| training | 1 steps of 6 scenes" in card
     assert "Not evaluated yet" in card
+    assert "train --run RUN --steps 20 --batch 6" in card
+    assert "--hidden 64 --layers 2" in card
+
+
+def test_a_card_has_the_scores_that_were_found(tmp_path: Path) -> None:
+    one = {
+        "yield": 0.5,
+        "interval": [0.4, 0.6],
+        "floor": None,
+        "blind": 0.0,
+        "valid": 1.0,
+        "iou": 0.25,
+    }
+    found = {"step": 1200, "n": 20, "seed": 3, "mode": "json_mode", "tasks": {"ocr_text": one}}
+    (tmp_path / SCORES).write_text(json.dumps(found), encoding="utf-8")
+    table = scores_table(tmp_path)
+    assert "20 easy scenes" in table
+    assert "after 1,200 steps" in table
+    assert "| ocr_text | 0.50 [0.40, 0.60] | - | 0.00 | 1.00 | 0.25 |" in table
+
+
+def test_a_run_is_watched_with_the_benchmarks_own_figures() -> None:
+    packaged = Path(MODELS["tiny-qwen3vl"].hub_id)
+    category = "image_classification"
+    seen, unseen = (scores(packaged, (category,), 12, blind=blind) for blind in (False, True))
+    yields = seen[category].effective_yield, unseen[category].effective_yield
+    assert yields[0] is not None
+    assert yields[1] is not None
+    assert yields[0] > yields[1] + 0.5
+    assert seen[category].floor is not None
+    assert seen[category].n == 12
