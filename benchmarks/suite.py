@@ -6,6 +6,7 @@ python benchmarks/suite.py [--items N] [--rounds N]
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,13 @@ def main() -> None:
     sheet = Sheet(__doc__ or "", items=30_000)
     given = sheet.parse()
     n = max(GROWTH, given.items // CELLS)
-    total, few = n * CELLS, n // GROWTH * CELLS
     rounds = [a_round(n) for _ in range(given.rounds)]
+    show_times(sheet, rounds, n * CELLS)
+    show_growth(sheet, rounds, n * CELLS, n // GROWTH * CELLS)
+
+
+def show_times(sheet: Sheet, rounds: Sequence[Round], total: int) -> None:
+    """Shows the two runs of all items against empty tests."""
     for what, name, target in (
         ("scored and stored", "first", "<= 2"),
         ("replayed", "again", "<= 1.5"),
@@ -97,6 +103,10 @@ def main() -> None:
             note=f"empty tests {rounds[-1].empty.megabytes:.0f} MB",
         )
     )
+
+
+def show_growth(sheet: Sheet, rounds: Sequence[Round], total: int, few: int) -> None:
+    """Shows how a tenth of the items compares with all of them."""
     sheet.show(
         Figure.of(
             f"time of {total:,} stub items over that of {few:,}: linear growth is at most "

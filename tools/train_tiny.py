@@ -21,6 +21,8 @@ from tools.training.loop import FRONT, RECIPE, Trainer, note, read_average
 from tools.training.recipe import SHARES, VALIDATION_SEED, Recipe, Sizes, read_recipe
 from tools.training.watching import scores
 
+WHOLE = ("seed", "batch", "warmup", "focus_from", "threads")
+"""Numbers of a recipe that the command line may give; its length may change later, too."""
 WATCHED = tuple(SHARES)[:10]
 """Tasks with short answers."""
 
@@ -87,7 +89,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         return replace(read_recipe(known), **steps)
     given = {
         name: getattr(arguments, name)
-        for name in ("architecture", "seed", "batch", "rate", "threads")
+        for name in ("start", "architecture", *WHOLE, "rate")
         if getattr(arguments, name) is not None
     }
     sizes = {
@@ -103,7 +105,8 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="begin or continue a run")
     train.add_argument("--architecture", choices=ARCHITECTURES)
-    for name in ("seed", "steps", "batch", "threads", *(one.name for one in fields(Sizes))):
+    train.add_argument("--start", help="folder of a model whose weights it begins with")
+    for name in ("steps", *WHOLE, *(one.name for one in fields(Sizes))):
         train.add_argument(f"--{name.replace('_', '-')}", type=int)
     train.add_argument("--rate", type=float)
     train.add_argument("--until", type=int, help="stop before this step (default: the last)")

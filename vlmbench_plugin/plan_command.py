@@ -84,22 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="Images to be labeled, by each model, category and mode",
     )
-    for name, help_text in (
-        ("model", "Model, as in a run (default: all of the run)"),
-        ("category", "Category (default: all)"),
-        ("mode", f"{' or '.join(MODES)} (default: all)"),
-    ):
-        plural = "categories" if name == "category" else f"{name}s"
-        parser.add_argument(
-            f"--{name}",
-            f"--{plural}",
-            dest=plural,
-            action="extend",
-            nargs="+",
-            default=[],
-            metavar="NAME",
-            help=f"{help_text}; several are separated by spaces or commas",
-        )
+    _add_selection(parser)
     parser.add_argument(
         "--sizes",
         type=Path,
@@ -121,6 +106,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="Print all figures, unrounded")
     return parser
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    for name, help_text in (
+        ("model", "Model, as in a run (default: all of the run)"),
+        ("category", "Category (default: all)"),
+        ("mode", f"{' or '.join(MODES)} (default: all)"),
+    ):
+        plural = "categories" if name == "category" else f"{name}s"
+        parser.add_argument(
+            f"--{name}",
+            f"--{plural}",
+            dest=plural,
+            action="extend",
+            nargs="+",
+            default=[],
+            metavar="NAME",
+            help=f"{help_text}; several are separated by spaces or commas",
+        )
 
 
 def _plan(asked: argparse.Namespace) -> Plan:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.make_tiny import new_model
-from tools.training.checkpoint import write_front
+from tools.training.checkpoint import WEIGHTS, write_front
 from tools.training.pointing import new_pointer, squared_distances
 from tools.training.recipe import Recipe
 from tools.training.samples import Part, step_parts
@@ -42,6 +42,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, out: Path) -> None:
         import torch
+        from safetensors.torch import load_file
 
         torch.set_num_threads(recipe.threads)
         self.recipe, self.out, self.step = recipe, out, 0
@@ -51,6 +52,8 @@ class Trainer:
         recipe.write(out / RECIPE)
         self.model = new_model(self.front, recipe.seed).train()
         self.weights = dict(self.model.named_parameters())
+        if recipe.start:
+            self._take(load_file(Path(recipe.start) / WEIGHTS))
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         self.pointer = new_pointer(recipe.sizes.hidden)
         self.optimizers = _optimizers(self.weights, self.pointer, recipe)
@@ -158,13 +161,20 @@ class Trainer:
         save_file(tensors, part, metadata={"step": str(self.step)})
         part.replace(self.out / STATE)
 
+    def _take(self, tensors: Mapping[str, Any]) -> None:
+        """Copies weights into the model: parameter name -> tensor."""
+        import torch
+
+        with torch.no_grad():
+            for name, p in self.weights.items():
+                p.copy_(tensors[name])
+
     def _load(self) -> None:
         import torch
 
         self.step, tensors = _read_state(self.out)
+        self._take({name: tensors[f"weights/{name}"] for name in self.weights})
         with torch.no_grad():
-            for name, p in self.weights.items():
-                p.copy_(tensors[f"weights/{name}"])
             for name, p in self.pointer.named_parameters():
                 p.copy_(tensors[f"{POINTING}/{name}"])
         self.average = {name: tensors[f"{AVERAGE}{name}"] for name in self.weights}

@@ -30,7 +30,7 @@ SHARES: Mapping[str, float] = MappingProxyType(
     {
         "bbox_grounding": 4.0,
         "subject_fixation": 1.5,
-        "structural_spatial_awareness": 8.0,
+        "structural_spatial_awareness": 18.0,
         "camera_rotational_offset": 2.0,
         "image_classification": 1.0,
         "depth_analysis": 1.0,
@@ -92,6 +92,7 @@ class Recipe:
     """One training run.
 
     Attributes:
+        start: Folder of a model whose weights it begins with; empty for random ones.
         architecture: ``model_type`` of the model.
         sizes: Of the model.
         seed: Of its first weights, and of the choice of tasks.
@@ -109,10 +110,11 @@ class Recipe:
         threads: CPU threads of the model; sums, and so weights, depend on them.
     """
 
+    start: str = ""
     architecture: Architecture = "qwen3_vl"
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
-    steps: int = 2800
+    steps: int = 3000
     batch: int = 48
     parts: int = 4
     rate: float = 2e-3
@@ -120,7 +122,7 @@ class Recipe:
     decay: float = 0.25
     weight_decay: float = 0.05
     average: float = 0.997
-    focus_from: int = 300
+    focus_from: int = 2200
     pointing: float = 10.0
     threads: int = 1
 
