@@ -15,7 +15,7 @@ pytest.importorskip("transformers")
 
 from tools.training import loop
 from tools.training.card import SCORES, export, scores_table
-from tools.training.checkpoint import WEIGHTS, write_front
+from tools.training.checkpoint import WEIGHTS, write_front, write_weights
 from tools.training.loop import LOG, POINTING, STATE, Trainer
 from tools.training.pointing import new_pointer, squared_distances
 from tools.training.recipe import (
@@ -105,6 +105,20 @@ def test_an_interrupted_run_ends_in_the_same_bytes(begin: Callable[[str], Traine
     continued = begin("parts")
     assert continued.step == 2
     assert train(continued, 4) == whole
+
+
+@pytest.mark.slow
+def test_a_run_may_begin_with_the_weights_of_a_model(
+    begin: Callable[[str], Trainer], tmp_path: Path
+) -> None:
+    import torch
+
+    trainer = begin("first")
+    train(trainer, 2)
+    write_weights(trainer.front, trainer.weights)
+    later = Trainer(replace(SMALL, start=str(trainer.front), seed=1), tmp_path / "later")
+    for name, weight in trainer.weights.items():
+        assert torch.equal(later.weights[name], weight.to(torch.bfloat16).float())
 
 
 @pytest.mark.slow
