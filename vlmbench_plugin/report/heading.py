@@ -144,7 +144,8 @@ def legend(board: Sequence[LeaderboardRow]) -> list[str]:
             "n/a = not one valid answer; it counts as 0 in the mean. Floor = what the best blind "
             "answer earns; ~ = not shown to be better than that. json = json_mode, constr = "
             "constrained; best = the mode of the higher yield; native -> constr = valid answers "
-            "in each."
+            "in each. tok/s = throughput: tokens of answers that were generated together, over the "
+            "model's seconds; only with --batch-size 1 it is the speed of a single stream."
         ),
         (
             f"ship = robust JSON (>= {SHIP_ROBUSTNESS:.0%}) in every category and labeler >= "
