@@ -11,6 +11,7 @@ from typing import Any
 
 from vlmbench_plugin.core import Json, ModelSpec, Request
 from vlmbench_plugin.errors import ModelLoadError, UnknownNameError, UsageError
+from vlmbench_plugin.runners._patches import multiply_patches
 from vlmbench_plugin.runners._placing import (
     check_no_offload,
     device_map,
@@ -184,6 +185,7 @@ def load_model(
             "which counts the positions of images in another way",
             hint="serve it and use --runner openai",
         )
+    multiply_patches(model)
     return model.eval()
 
 
