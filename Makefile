@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-BENCH ?= --model tiny-qwen3vl,tiny-qwen3.5 --n 12
+BENCH ?= --model tiny-qwen3vl,tiny-qwen3.5 --n 30
 # CI runs the slow tests too: they build the wheel and install it into fresh environments.
 MARKS := $(if $(CI),,-m "not slow")
 

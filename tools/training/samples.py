@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 POINTED_AT = "structural_spatial_awareness"
 """The task whose questions name objects that the model is taught to find on reading their names.
 
-Without it the loss of its relations stayed that of a guess for 3,000 steps. Then it fell at once:
-of 300 steps of 64 of its scenes each, from 38 % right to 55 %, where 150 without gave nothing."""
+Without it the loss of its relations stayed that of a guess for 3,000 steps. With it, and every
+second scene of this task, the model pointed within 0.1 of an image's side after 400 more steps, had
+64 % of the relations right after 600 and 97 % after 800. From random weights it does not begin to
+point within 600 steps: it must see first."""
 
 ROUND_TO = 10
 """Thousandths of an image: one pixel of 128 is 8, so that the last digit would be noise."""

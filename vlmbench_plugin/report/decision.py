@@ -182,7 +182,7 @@ def _constraining(choice: Choice, findings: Findings) -> list[str]:
         else ""
     )
     name = title(choice.model, choice.reasoning)
-    return [f"A grammar changes the yield of {name} by {change:+.3f}, tasks weighed alike.{went}"]
+    return [f"A grammar changes the yield of {name} by {change:+z.3f}, tasks weighed alike.{went}"]
 
 
 def _routing(findings: Findings) -> list[str]:

@@ -177,11 +177,11 @@ def tax_table(findings: Findings) -> Table:
                 title(tax.model, tax.reasoning),
                 tax.category,
                 str(tax.n),
-                f"{tax.yield_change:+.3f} {between(tax.yield_interval)}",
+                f"{tax.yield_change:+z.3f} {between(tax.yield_interval)}",
                 NONE if tax.tokens_change is None else f"{tax.tokens_change:+.1f}",
                 NONE
                 if tax.accuracy_change is None
-                else f"{tax.accuracy_change:+.3f} (n {tax.n_both})",
+                else f"{tax.accuracy_change:+z.3f} (n {tax.n_both})",
                 str(tax.to_right),
                 str(tax.to_silent),
                 str(tax.to_caught),
@@ -243,7 +243,7 @@ def router_table(findings: Findings) -> Table:
                 f"{score(one.held_out)} {between(one.held_out_interval)}".rstrip(),
                 NONE
                 if one.gain is None
-                else f"{one.gain:+.3f} {between(one.gain_interval)}".rstrip(),
+                else f"{one.gain:+z.3f} {between(one.gain_interval)}".rstrip(),
                 "yes" if one.recommended else "no",
             )
             for one in findings.routers

@@ -79,7 +79,7 @@ def percent(value: float | None) -> str:
 
 def between(interval: Interval | None) -> str:
     """Returns an interval as ``[0.41, 0.68]``; empty where there is none."""
-    return "" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
+    return "" if interval is None else f"[{interval[0]:z.2f}, {interval[1]:z.2f}]"
 
 
 def speed(value: float | None) -> str:
