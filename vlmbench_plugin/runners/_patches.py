@@ -10,8 +10,8 @@ def multiply_patches(model: Any) -> None:
 
     cuDNN has no fast kernel for them: others saw 3.7 s a call in bfloat16 on an H100, and 0.02 s
     for the product (sgl-project/sglang-omni 539). On a CPU it took a seventh off the time in which
-    the packaged random checkpoint reads prompts. transformers' own switch (``fusion_config``)
-    changes the model's class for the whole process.
+    the random checkpoint of the fixtures reads prompts. transformers' own switch
+    (``fusion_config``) changes the model's class for the whole process.
 
     Args:
         model: A loaded model; its weights stay as and where they are.

@@ -19,9 +19,9 @@ USABLE = 0.7
 READ_AT_ONCE = 8192
 """Prompt tokens of one pass on an accelerator, padding included; its memory is within the rest."""
 READ_AT_ONCE_ON_CPU = 2048
-"""Of the packaged random checkpoint, 32 prompts of 300 tokens took 200 ms one at a time, 130 ms in
-passes of 2,048 tokens, 140 ms in one pass; 16 of 840 tokens each 15 ms alone, 17 ms in one pass,
-and 29 ms with padding."""
+"""Of the random checkpoint of the fixtures, 32 prompts of 300 tokens took 200 ms one at a time,
+130 ms in passes of 2,048 tokens, 140 ms in one pass; 16 of 840 tokens each 15 ms alone, 17 ms in
+one pass, and 29 ms with padding."""
 
 PROMPT_TOKENS = 2560
 """Planned for a prompt: 1,280 of an image at the default cap, and as many of text."""
