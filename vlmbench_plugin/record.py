@@ -88,7 +88,7 @@ class Record:
 
     def to_json(self) -> str:
         """Returns one line without a newline; raises ValueError for NaN or Infinity."""
-        return _ENCODER.encode(dict(zip(NAMES, _VALUES(self), strict=True)))
+        return _ENCODER.encode(dict(zip(_FIELDS, _VALUES(self), strict=True)))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -123,9 +123,9 @@ class Record:
         return cls(**values)
 
 
-NAMES = tuple(f.name for f in dataclasses.fields(Record))
-_NAMES = frozenset(NAMES)
-_VALUES = attrgetter(*NAMES)
+_FIELDS = tuple(f.name for f in dataclasses.fields(Record))
+_NAMES = frozenset(_FIELDS)
+_VALUES = attrgetter(*_FIELDS)
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 

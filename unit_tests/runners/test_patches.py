@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import Conv3d, Sequential
 
-from vlmbench_plugin.core import ModelSpec
+from unit_tests.tiny_models import ASSET, folder_spec
 from vlmbench_plugin.runners._loading import load_model
 from vlmbench_plugin.runners._patches import multiply_patches
 
-RANDOM = Path(__file__).parents[2] / "fixtures" / "tiny-random-qwen3vl"
 PATCH = (2, 4, 4)
 
 
@@ -50,7 +48,6 @@ def test_another_convolution_stays_as_it_is(given: dict[str, Any]) -> None:
 
 
 def test_a_loaded_model_multiplies_its_patches() -> None:
-    spec = ModelSpec(name="tiny", hub_id=str(RANDOM), frame="norm_0_1000", toy=True)
-    model = load_model(spec, torch.device("cpu"), torch.float32)
+    model = load_model(folder_spec(ASSET), torch.device("cpu"), torch.float32)
     assert not [module for module in model.modules() if type(module) is Conv3d]
     assert [module for module in model.modules() if isinstance(module, Conv3d)]

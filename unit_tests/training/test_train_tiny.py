@@ -214,13 +214,12 @@ def test_every_name_in_a_spatial_question_has_its_place(front: Path) -> None:
         case, ids, row = spatial_row(front, index)
         named = [label for pair in asked_pairs(case.question or "") for label in pair]
         told: dict[str, tuple[float, float]] = {}
+        read = []
         for mention in row.mentions:
             end = len(ids) - mention.back + 1
-            label = tokenizer.decode(ids[end - 2 : end])
-            assert told.setdefault(label, mention.place) == mention.place
-        assert sorted(
-            tokenizer.decode(ids[-m.back - 1 : len(ids) - m.back + 1]) for m in row.mentions
-        ) == sorted(named)
+            read.append(tokenizer.decode(ids[end - 2 : end]))
+            assert told.setdefault(read[-1], mention.place) == mention.place
+        assert sorted(read) == sorted(named)
         for relation in case.truth["relations"]:
             (x, y), (other_x, other_y) = told[relation["subject"]], told[relation["object"]]
             holds = {
