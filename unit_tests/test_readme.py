@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ELSEWHERE = {
-    "make bench": "makes its own environment; unit_tests/plugin/test_labeler.py runs what it runs",
+    "make bench": "makes its own environment; test_what_make_bench_asks runs the rest, at --n 1",
     "make test": "runs this test",
     "pip install -e .": "unit_tests/test_install.py installs the wheel",
     "pip install -e '.[vlmbench]'": "unit_tests/test_install.py installs the wheel",
@@ -85,6 +85,22 @@ def test_commands_are_found() -> None:
 )
 def test_a_run_of_the_readme(command: str, tmp_path: Path) -> None:
     run(*arguments(command, tmp_path))
+
+
+@pytest.mark.slow
+def test_what_make_bench_asks(tmp_path: Path) -> None:
+    (asked,) = re.findall(
+        r"^BENCH \?= (.*) --n \d+$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+    folder = tmp_path / "out"
+    few = ("--n", "1", "--report-dir", str(folder))
+    run([sys.executable, "-m", "pytest", "bench_tests", *asked.split(), *few], ROOT)
+    records = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    assert {record["model"] for record in records} == {"tiny-qwen3vl", "tiny-qwen3.5"}
+    assert len(records) == 2 * 2 * 15
+    held = [record for record in records if record["mode"] == "constrained"]
+    assert all(record["schema_valid"] for record in held)
+    assert (folder / "report.html").is_file()
 
 
 @pytest.mark.slow
