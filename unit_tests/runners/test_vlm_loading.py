@@ -1,4 +1,4 @@
-"""What loading tells the user, what it leaves in the hub cache, and the packaged checkpoint."""
+"""What loading tells the user, what it leaves in the hub cache, and the random checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real vLLM on CPU with the packaged checkpoint: as a server, and in this process.
+"""A real vLLM on CPU with the random checkpoint of the fixtures: as a server, and in this process.
 
 It is a copy that can be told to think. Prompts without thinking are those of the original.
 """

@@ -13,7 +13,7 @@ def batch_cache(config: Any) -> Any:
     """An empty cache.
 
     ``transformers``' own layer copies all keys and values at every step. With 32 rows of 960 tokens
-    a step of the packaged checkpoint took 4.0 ms with it and 2.8 ms with buffers that grow. Layers
+    a step of the random checkpoint took 4.0 ms with it and 2.8 ms with buffers that grow. Layers
     of other kinds, such as the states of linear attention, stay the library's own.
 
     Args:

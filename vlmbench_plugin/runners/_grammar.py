@@ -12,7 +12,7 @@ from vlmbench_plugin.errors import RunnerError
 
 SMALL_VOCABULARY = 10_000
 """Up to here masks are filled without the thread, whose hand-over then costs more than they do: on
-a busy machine 32 answers of the packaged checkpoint took 0.8 s with it and 0.65 s without."""
+a busy machine 32 answers of the random checkpoint took 0.8 s with it and 0.65 s without."""
 
 
 class GrammarMasks:
